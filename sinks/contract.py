@@ -1,0 +1,196 @@
+"""What a sink is: four verbs, a lifecycle and a promise.
+
+    open -> (write* -> commit)* -> close
+
+One thread at a time calls a sink. `open` comes once; then windows of simulated time follow each other: `write`
+receives the window's batches by the rank of their streams, each sorted by event time and id, and `commit(watermark)`
+says that the window is whole. `close` ends it; nothing follows close.
+
+What was written after the last `commit` is not part of the output: `close` drops it. So a run that is interrupted, or
+that fails in the middle of a window, just closes the sink: there is no fifth verb, and no half-written window or
+file is ever visible. After an error from `write` or `commit` the only verb left is `close`, which leaves behind
+what had been made durable before.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Self, final
+
+from sim.errors import DeliveryError, SinkError
+from sinks.words import nearest
+
+if TYPE_CHECKING:
+    from sim.batch import Batch, Stream
+    from sinks.target import Target
+
+
+class Closed(Exception):
+    """Whoever reads the output has gone, as `head` does: the run ends here, quietly and with success."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which facts these are: the same run gives the same facts.
+
+    `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`.
+    """
+
+    scenario: str
+    digest: str
+    seed: int
+    start: int
+    end: int
+    shard: int = 1
+    shards: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of the facts: `facts` handed over and committed, per stream, in the order of the streams.
+
+    `acknowledged` counts those of which the target has said that it has them, `failed` the others by reason, `bytes`
+    what was written out and `files` where there are files. `until` is the last watermark (microseconds; None before
+    the first).
+    """
+
+    facts: Mapping[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    files: int = 0
+    acknowledged: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict)
+    until: int | None = None
+
+    @property
+    def total(self) -> int:
+        """The facts of all streams."""
+        return sum(self.facts.values())
+
+
+class Sink(ABC):
+    """Takes facts to one target. Subclasses write `_open`, `_write`, `_commit` and `_close`.
+
+    The public verbs check the lifecycle and count; the private ones do the work. A sink is built from its `Target`
+    and reads its options there, so that a wrong option is refused before anything runs; it touches the outside world
+    only from `open` on.
+
+    `durable` says whether committed facts outlive the process, `guarantee` what a consumer may rely on, in words,
+    and `interleaved` whether the output is one sequence in which the facts of all streams are in order (so that
+    shards must be merged before they come here).
+    """
+
+    scheme: ClassVar[str]
+    durable: ClassVar[bool] = False
+    guarantee: ClassVar[str] = "none"
+    interleaved: ClassVar[bool] = False
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.streams: tuple[Stream, ...] = ()
+        self.run: Run | None = None
+        self.watermark: int | None = None
+        self.report: Report | None = None
+        self._state = "new"
+        self._written: dict[str, int] = {}
+        self._committed: dict[str, int] = {}
+
+    @final
+    def open(self, streams: Sequence[Stream], run: Run) -> None:
+        """Make ready for `streams`, given by rank. Raises SinkError where the target cannot take them."""
+        self._expect("new", "open")
+        self.streams, self.run = tuple(streams), run
+        self._written = {stream.name: 0 for stream in streams}
+        self._committed = dict(self._written)
+        self._state = "failed"
+        self._open(self.streams, run)
+        self._state = "open"
+
+    @final
+    def write(self, batch: Batch) -> None:
+        """Take a batch, which may be empty. It is not changed, and not part of the output before `commit`."""
+        self._expect("open", "write")
+        self._check(batch)
+        self._state = "failed"
+        if len(batch):
+            self._write(batch)
+            self._written[batch.stream.name] += len(batch)
+        self._state = "open"
+
+    @final
+    def commit(self, watermark: int) -> None:
+        """The window that ends at `watermark` is whole: no fact before it will come."""
+        self._expect("open", "commit")
+        if self.watermark is not None and watermark < self.watermark:
+            raise SinkError(f"{self.target.url}: watermark {watermark} is before the last one, {self.watermark}")
+        self._state = "failed"
+        self._commit(watermark)
+        self.watermark = watermark
+        self._committed = dict(self._written)
+        self._state = "open"
+
+    @final
+    def close(self) -> Report:
+        """Finish, drop what was not committed, and say what became of the facts. Closing again does nothing.
+
+        Raises DeliveryError where a target that acknowledges has not acknowledged all; `report` is set then too.
+        """
+        if self.report is None:
+            sound, opened = self._state == "open", self._state != "new"
+            self._state = "closed"
+            self.report = Report(facts=dict(self._committed), until=self.watermark)
+            if opened:
+                self.report = self._close(sound)
+                self._demand(self.report)
+        return self.report
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def committed(self) -> dict[str, int]:
+        """Facts per stream up to the last commit."""
+        return dict(self._committed)
+
+    @abstractmethod
+    def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
+        """Make ready."""
+
+    @abstractmethod
+    def _write(self, batch: Batch) -> None:
+        """Take a batch of at least one fact."""
+
+    @abstractmethod
+    def _commit(self, watermark: int) -> None:
+        """Let what was written since the last commit become part of the output."""
+
+    @abstractmethod
+    def _close(self, sound: bool) -> Report:
+        """Finish; `sound` is false after an error, when only what is durable already is to be left behind."""
+
+    def _demand(self, report: Report) -> None:
+        if report.failed:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in report.failed.items())
+            total = report.acknowledged + sum(report.failed.values())
+            lost = total - report.acknowledged
+            raise DeliveryError(f"{self.target.url}: {lost} of {total} facts were not acknowledged: {reasons}")
+
+    def _expect(self, state: str, verb: str) -> None:
+        if self._state != state:
+            reason = {"new": "before open", "open": "after open", "failed": "after an error", "closed": "after close"}
+            raise SinkError(f"{self.target.url}: {verb} {reason[self._state]}")
+
+    def _check(self, batch: Batch) -> None:
+        name = batch.stream.name
+        if name not in self._written:
+            raise SinkError(f"{self.target.url}: {name!r} is not a stream of this run{nearest(name, self._written)}")
+        if self.watermark is not None and batch.start < self.watermark:
+            text = f"facts from {batch.start} on come after the watermark {self.watermark}"
+            raise SinkError(f"{self.target.url}: {name}: {text}")

@@ -1,0 +1,130 @@
+"""`stdout:` prints the facts of all streams as one sequence, in the total order.
+
+JSON lines by default, each with the name of its stream first; `stdout:?format=csv` prints one table whose columns are
+those of all streams, in the order of the streams, empty where a stream lacks one.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from sinks.contract import Closed, Report, Run, Sink
+from sinks.target import Options, Target
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from sim.batch import Batch, Stream
+
+
+class Stdout(Sink):
+    """Holds a window's batches and prints them, merged, when the window is committed."""
+
+    scheme = "stdout"
+    guarantee = "exactly once, in the total order, as far as the reader reads"
+    interleaved = True
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        options = Options(target)
+        self._csv = options.choice("format", ("json", "csv"), "json") == "csv"
+        options.finish()
+        self._pending: list[Batch] = []
+        self._bytes = 0
+        self._texts: frozenset[str] = frozenset()
+        self._columns: list[str] = []
+
+    def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
+        self._output: BinaryIO = sys.stdout.buffer
+        if self._csv:
+            self._columns, self._texts = _union(streams)
+            self._put(",".join(map(_heading, self._columns)).encode() + b"\n")
+
+    def _write(self, batch: Batch) -> None:
+        self._pending.append(batch)
+
+    def _commit(self, watermark: int) -> None:
+        from sinks.merge import slices
+
+        pending, self._pending = self._pending, []
+        for group in slices(pending):
+            self._put(self._table(group) if self._csv else _lines(group))
+        self._flush()
+
+    def _close(self, sound: bool) -> Report:
+        with suppress(Closed):
+            self._flush()
+        facts = self.committed
+        return Report(facts, bytes=self._bytes, acknowledged=sum(facts.values()), until=self.watermark)
+
+    def _put(self, text: bytes | memoryview) -> None:
+        try:
+            self._output.write(text)
+        except BrokenPipeError:
+            _silence()
+            raise Closed from None
+        self._bytes += len(text)
+
+    def _flush(self) -> None:
+        try:
+            self._output.flush()
+        except BrokenPipeError:
+            _silence()
+            raise Closed from None
+
+    def _table(self, group: list[Batch]) -> bytes:
+        import polars as pl
+
+        from sinks.formats.csv import cells
+        from sinks.merge import order
+
+        parts = [cells(batch.data).insert_column(0, _name(batch)) for batch in group]
+        texts = [part.with_columns(pl.col(set(part.columns) & self._texts).cast(pl.String)) for part in parts]
+        merged = pl.concat(texts, how="diagonal")[order(group)]
+        absent = [pl.lit(None).alias(name) for name in self._columns if name not in merged.columns]
+        text = io.BytesIO()
+        merged.with_columns(absent).select(self._columns).write_csv(text, include_header=False)
+        return text.getvalue()
+
+
+def _lines(group: list[Batch]) -> memoryview:
+    import polars as pl
+
+    from sinks.formats.json import objects
+    from sinks.merge import order
+
+    texts = [objects(batch.data, {"stream": batch.stream.name}) for batch in group]
+    merged = texts[0] if len(texts) == 1 else pl.concat(texts)[order(group)]
+    # In Arrow's older layout all the text is one buffer: with line ends in it, that buffer is the output.
+    column = (merged + "\n").to_arrow(compat_level=pl.CompatLevel.oldest())
+    return memoryview(column.buffers()[2])
+
+
+def _name(batch: Batch) -> pl.Series:
+    import polars as pl
+
+    return pl.repeat(batch.stream.name, len(batch), eager=True).alias("stream")
+
+
+def _union(streams: Sequence[Stream]) -> tuple[list[str], frozenset[str]]:
+    """The columns of all streams, and those that have one type here and another there, which become text."""
+    types: dict[str, set[str]] = {}
+    for stream in streams:
+        for column in stream.schema:
+            types.setdefault(column.name, set()).add(str(column.type))
+    return ["stream", *types], frozenset(name for name, found in types.items() if len(found) > 1)
+
+
+def _heading(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name
+
+
+def _silence() -> None:
+    # The interpreter flushes stdout once more when it ends, and would complain then.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
