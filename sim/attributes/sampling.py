@@ -1,0 +1,129 @@
+"""Drawing from discrete distributions, many draws at a time.
+
+`Alias` is for a fixed list of weights, `Cumulative` for one that grows and is cut off at a different place for every
+draw. Both give the exact distribution, up to the resolution of the 53-bit uniforms that they consume.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.attributes.column import Array
+
+CHUNK = 1 << 15
+"""Draws at a time: what a chunk needs stays in the second-level cache, which halves the time per draw."""
+
+_MOST_CELLS = 1 << 22
+
+
+class Alias:
+    """The alias method (Walker 1977) with Vose's construction (1991): two table look-ups a draw, whatever the weights."""
+
+    def __init__(self, weights: Array) -> None:
+        """Prepare for `weights` float64[k] >= 0 with a positive sum."""
+        self._accept, self._alias = _vose(np.asarray(weights, np.float64))
+
+    def draw(self, rng: np.random.Generator, length: int) -> Array:
+        """int32[length]: positions in the list of weights."""
+        result = np.empty(length, np.int32)
+        for start in range(0, length, CHUNK):
+            self._fill(rng, result[start : start + CHUNK])
+        return result
+
+    def _fill(self, rng: np.random.Generator, out: Array) -> None:
+        scaled = rng.random(len(out))
+        scaled *= len(self._accept)
+        np.copyto(out, scaled, casting="unsafe")
+        np.minimum(out, len(self._accept) - 1, out=out)
+        other = scaled - out >= np.take(self._accept, out)
+        np.copyto(out, np.take(self._alias, out), where=other)
+
+
+def _vose(weights: Array) -> tuple[Array, Array]:
+    """Acceptance float64[k] and alias int32[k]; a loop over the k weights, which a scenario lists by hand."""
+    size = len(weights)
+    accept = weights * (size / weights.sum())
+    alias = np.arange(size, dtype=np.int32)
+    small = list(np.flatnonzero(accept < 1))
+    large = list(np.flatnonzero(accept >= 1))
+    while small and large:
+        less, more = small.pop(), large.pop()
+        alias[less] = more
+        accept[more] -= 1 - accept[less]
+        (small if accept[more] < 1 else large).append(more)
+    accept[[*small, *large]] = 1.0
+    return accept, alias
+
+
+class Cumulative:
+    """Cumulative weights of a list that only grows, with a guide table for searching them (Chen and Asau 1974).
+
+    What `search` returns does not depend on when the list grew: sums run strictly from left to right, and the guide
+    narrows the search without deciding it.
+    """
+
+    def __init__(self) -> None:
+        self.sums: Array = np.zeros(1)
+        self._guide: Array = np.zeros(0, np.int32)
+        self._scale = 0.0
+        self._guided = 0
+
+    def __len__(self) -> int:
+        return len(self.sums) - 1
+
+    def extend(self, weights: Array) -> None:
+        """Append weights float64[m] >= 0."""
+        if len(weights):
+            more = np.cumsum(np.concatenate([self.sums[-1:], weights]))
+            self.sums = np.concatenate([self.sums, more[1:]])
+
+    def search(self, x: Array) -> Array:
+        """int64[n]: for each x in [0, total) the position whose weight covers it, the first with a sum above x."""
+        if len(self) > 1.125 * self._guided:
+            self._build()
+        result = np.empty(len(x), np.int64)
+        for start in range(0, len(x), CHUNK):
+            result[start : start + CHUNK] = self._search(x[start : start + CHUNK])
+        return result
+
+    def _build(self) -> None:
+        """One cell per half of a mean weight, so that half a comparison per draw is left to be done."""
+        size = len(self)
+        cells = min(_MOST_CELLS, 1 << max(4, int(2 * size - 1).bit_length()))
+        total = float(self.sums[-1])
+        self._scale = cells / total if total > 0 else 0.0
+        places = (self.sums[1:] * self._scale).astype(np.int64)
+        self._guide = np.searchsorted(places, np.arange(cells + 2)).astype(np.int32)
+        self._guided = size
+
+    def _search(self, x: Array) -> Array:
+        cell = np.minimum((x * self._scale).astype(np.int64), len(self._guide) - 2)
+        low = np.take(self._guide, cell).astype(np.int64)
+        high = np.take(self._guide, cell + 1)
+        late = cell >= len(self._guide) - 2
+        open_ = np.flatnonzero((low < high) | late)
+        if len(open_):
+            low[open_] = self._bisect(x[open_], low[open_], np.where(late[open_], len(self) - 1, high[open_]))
+        return low
+
+    def _bisect(self, x: Array, low: Array, high: Array) -> Array:
+        while np.any(low < high):
+            middle = (low + high) >> 1
+            above = np.take(self.sums, middle + 1) > x
+            high = np.where(above, middle, high)
+            low = np.where(above, low, middle + 1)
+            low = np.minimum(low, high)
+        return low
+
+
+def mix(seed: int, ids: Array) -> Array:
+    """float64[n] in [0, 1): a hash of each id with a seed, the same whenever and wherever it is asked for.
+
+    The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    """
+    with np.errstate(over="ignore"):
+        z = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
