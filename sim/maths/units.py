@@ -1,0 +1,287 @@
+"""Quantities with units, as a scenario writes them and as the program holds them.
+
+Lengths of time and instants are whole microseconds; rates are floats per microsecond. A month is 365.25/12 days and
+a year 365.25 days, so that twelve months are a year and rates do not depend on the calendar.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from sim.maths.instants import Instant, format_instant, parse_instant
+from sim.maths.model import shown
+
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "MONTH",
+    "SECOND",
+    "WEEK",
+    "YEAR",
+    "Duration",
+    "GrowthRate",
+    "HazardRate",
+    "Instant",
+    "Offset",
+    "Probability",
+    "Rate",
+    "Slope",
+    "Weight",
+    "format_duration",
+    "format_instant",
+    "format_rate",
+    "parse_duration",
+    "parse_growth",
+    "parse_hazard",
+    "parse_instant",
+    "parse_offset",
+    "parse_rate",
+    "parse_slope",
+]
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+YEAR = 1461 * DAY // 4
+MONTH = YEAR // 12
+
+_SPELLINGS: dict[int, str] = {
+    1: "us microsecond microseconds",
+    1_000: "ms millisecond milliseconds",
+    SECOND: "s sec secs second seconds",
+    MINUTE: "m min mins minute minutes",
+    HOUR: "h hr hour hours",
+    DAY: "d day days",
+    WEEK: "w week weeks",
+    MONTH: "mo month months",
+    3 * MONTH: "quarter quarters",
+    YEAR: "y yr year years",
+}
+UNITS: dict[str, int] = {word: size for size, words in _SPELLINGS.items() for word in words.split()}
+
+_LONGEST = 1_000 * YEAR
+_NUMBER = r"(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_PART = re.compile(rf"\s*({_NUMBER})?\s*([A-Za-zµ]+)\s*")
+_RATIO = re.compile(rf"\s*([-+]?{_NUMBER})\s*([kM]?)\s*(%?)\s*(?:/|per\s)\s*(.+)")
+_DURATIONS = "write a number and a unit, such as 30s, 15min, 6h, 20d, 2 weeks, 3 months or 1.5 years"
+
+
+def parse_duration(value: object) -> int:
+    """Microseconds of a length of time such as `20d`, `1.5h`, `1h 30min`, `2 weeks` or `month` (one of them).
+
+    Raises ValueError for a plain number, an unknown unit, and lengths beyond 1,000 years.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} has no unit: {_DURATIONS}")
+    text, place, total = value.strip(), 0, 0.0
+    while place < len(text) or not text:
+        part = _PART.match(text, place)
+        if part is None:
+            raise ValueError(f"{shown(value)} is not a length of time: {_DURATIONS}")
+        total += float((part[1] or "1").replace("_", "")) * _unit(part[2], value)
+        place = part.end()
+    if total > _LONGEST:
+        raise ValueError(f"{shown(value)} is longer than 1000 years")
+    return round(total)
+
+
+def parse_offset(value: object) -> int:
+    """Microseconds of a length of time that may have a sign: `-2h`, `+15min`, `1d`. Raises as `parse_duration`."""
+    if isinstance(value, str) and value.strip()[:1] in {"-", "+"}:
+        text = value.strip()
+        return parse_duration(text[1:]) * (-1 if text[0] == "-" else 1)
+    return parse_duration(value)
+
+
+def _unit(word: str, value: object) -> int:
+    if word in UNITS:
+        return UNITS[word]
+    raise ValueError(
+        f"{shown(value)}: {word!r} is not a unit of time (us, ms, s, min, h, d, week, month, quarter, year)"
+    )
+
+
+def format_duration(us: int) -> str:
+    """The shortest exact way to write `us`, which `parse_offset` reads back: `300d`, `12h 30min`, `6 months`."""
+    if us < 0:
+        return "-" + format_duration(-us)
+    for size, word in ((YEAR, "year"), (MONTH, "month")):
+        if us and us % size == 0:
+            return f"{us // size} {word}" + ("s" if us // size > 1 else "")
+    parts = []
+    for size, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1_000, "ms"), (1, "us")):
+        count, us = divmod(us, size)
+        if count:
+            parts.append(f"{count}{word}")
+    return " ".join(parts) or "0s"
+
+
+def _ratio(value: object, example: str) -> tuple[float, bool, int]:
+    """Amount, whether it is a percentage, and microseconds of the period, of a text such as `3%/month`."""
+    found = _RATIO.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{shown(value)} has no period: write an amount per unit of time, such as {example}")
+    amount = float(found[1].replace("_", "")) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]
+    period = parse_duration(found[4])
+    if period <= 0 or not math.isfinite(amount):
+        raise ValueError(f"{shown(value)} is not a finite amount per unit of time, such as {example}")
+    return (amount / 100 if found[3] else amount), bool(found[3]), period
+
+
+def parse_rate(value: object) -> float:
+    """Events per microsecond of `2/month`, `50k/day`, `0.5 per hour` or `1/30d`. Raises ValueError, also for percent."""
+    amount, percent, period = _ratio(value, "2/month or 50k/day")
+    if percent:
+        raise ValueError(f"{shown(value)} is a percentage, a rate counts events: write {amount:g}/... for {amount:.0%}")
+    if amount < 0:
+        raise ValueError(f"{shown(value)} is negative: a rate is at least 0")
+    return amount / period
+
+
+def parse_hazard(value: object) -> float:
+    """Hazard per microsecond: `3%/month` leaves 97% after a month, so -ln(0.97) a month; `0.5/month` is a rate."""
+    amount, percent, period = _ratio(value, "3%/month (a probability) or 0.5/month (a rate)")
+    if amount < 0 or (percent and amount >= 1):
+        raise ValueError(f"{shown(value)}: a probability per period is at least 0% and below 100%, a rate at least 0")
+    return (-math.log1p(-amount) if percent else amount) / period
+
+
+def parse_growth(value: object) -> float:
+    """Continuous growth per microsecond: `8%/year` multiplies by 1.08 a year, `-3%/month` by 0.97 a month."""
+    amount, percent, period = _ratio(value, "8%/year or -3%/month")
+    if not percent:
+        raise ValueError(f"{shown(value)}: growth is a percentage per period, such as 8%/year or -3%/month")
+    if amount <= -1:
+        raise ValueError(f"{shown(value)}: nothing is left after losing 100%; growth is above -100%")
+    return math.log1p(amount) / period
+
+
+def parse_slope(value: object) -> float:
+    """Change per microsecond, of the level at the beginning: `8%/year` adds 0.08 a year, as does `0.08/year`."""
+    amount, _, period = _ratio(value, "8%/year, -3%/month or 0.5/year")
+    return amount / period
+
+
+def parse_probability(value: object) -> object:
+    """A probability written as `35%` becomes 0.35; anything else is left to the check of a number in [0, 1]."""
+    if isinstance(value, bool):
+        raise ValueError(
+            f"{shown(value)} is not a probability: write a number from 0 to 1, or a percentage such as 35%"
+        )
+    if isinstance(value, str):
+        found = re.fullmatch(rf"\s*({_NUMBER})\s*(%?)\s*", value)
+        if found is None:
+            raise ValueError(f"{shown(value)} is not a probability: a number from 0 to 1, or a percentage such as 35%")
+        return float(found[1].replace("_", "")) / (100 if found[2] else 1)
+    return value
+
+
+def format_rate(rate: float) -> str:
+    """A rate per microsecond for people: per second, day, month or year, the first with an amount of at least 1."""
+    for size, word in ((SECOND, "s"), (DAY, "day"), (MONTH, "month")):
+        if rate * size >= 1:
+            return f"{_digits(rate * size)}/{word}"
+    return f"{_digits(rate * YEAR)}/year"
+
+
+def _digits(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 1000 else f"{amount:.4g}"
+
+
+def _exactly(per_us: float) -> str:
+    return f"{per_us!r}/us"
+
+
+def _percent(per_us: float) -> str:
+    return f"{100 * math.expm1(per_us * YEAR)!r}%/year"
+
+
+def _text(description: str, pattern: str, *examples: str) -> WithJsonSchema:
+    schema: dict[str, Any] = {"type": "string", "pattern": pattern, "description": description}
+    return WithJsonSchema(schema | {"examples": list(examples)})
+
+
+def _written(write: Callable[[Any], str]) -> PlainSerializer:
+    return PlainSerializer(write, return_type=str, when_used="json")
+
+
+_N = r"([0-9][0-9_]*\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+_WORDS = "|".join(sorted(UNITS, key=len, reverse=True))
+_LENGTH = rf"({_N}\s*)?({_WORDS})(\s*{_N}\s*({_WORDS}))*"
+_PER = rf"\s*(/|per\s)\s*{_LENGTH}\s*$"
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    _written(format_duration),
+    _text("a length of time with its unit", rf"^\s*{_LENGTH}\s*$", "3min", "1.5h", "20d", "1 month"),
+]
+"""Microseconds, at least 0, from a text with a unit."""
+
+Offset = Annotated[
+    int,
+    BeforeValidator(parse_offset),
+    _written(format_duration),
+    _text("a length of time with its unit, forwards or backwards", rf"^\s*[-+]?{_LENGTH}\s*$", "-2h", "15min"),
+]
+"""Microseconds, of either sign."""
+
+Rate = Annotated[
+    float,
+    BeforeValidator(parse_rate),
+    _written(_exactly),
+    _text("events per unit of time", rf"^\s*\+?{_N}\s*[kM]?{_PER}", "2/month", "40/day", "50k/day"),
+]
+"""Events per microsecond, at least 0."""
+
+HazardRate = Annotated[
+    float,
+    BeforeValidator(parse_hazard),
+    _written(_exactly),
+    _text("a probability per period, or a rate", rf"^\s*\+?{_N}\s*[kM]?\s*%?{_PER}", "3%/month", "0.5/month"),
+]
+"""Hazard per microsecond, at least 0."""
+
+GrowthRate = Annotated[
+    float,
+    BeforeValidator(parse_growth),
+    _written(_percent),
+    _text("growth or decay per period, compounding", rf"^\s*[-+]?{_N}\s*%{_PER}", "8%/year", "-3%/month"),
+]
+"""Logarithmic growth per microsecond, of either sign."""
+
+Slope = Annotated[
+    float,
+    BeforeValidator(parse_slope),
+    _written(_exactly),
+    _text("change per period, of the first level", rf"^\s*[-+]?{_N}\s*%?{_PER}", "8%/year", "-3%/month"),
+]
+"""Change per microsecond, of either sign."""
+
+Probability = Annotated[
+    float,
+    Field(ge=0, le=1),
+    BeforeValidator(parse_probability),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": rf"^\s*{_N}\s*%?\s*$"},
+            ],
+            "description": "a number from 0 to 1, or a percentage",
+            "examples": [0.35, "35%"],
+        }
+    ),
+]
+"""A number in [0, 1]."""
+
+Weight = Annotated[float, Field(ge=0)]
+"""An unnormalised share, at least 0."""
