@@ -12,7 +12,7 @@ from sim.maths.arrays import Elapsed, Floats, Times
 from sim.maths.courses import Course, Interpolation, knots_problem
 from sim.maths.model import Model
 from sim.maths.piecewise import ends
-from sim.maths.timecurve import LN81, sigmoid
+from sim.maths.timecurve import sigmoid
 from sim.maths.trends import LARGEST, Factor
 from sim.maths.units import Duration, GrowthRate, Slope
 
@@ -162,7 +162,9 @@ class LogisticAge(Ageing):
 
     def at(self, age: Elapsed) -> Floats:
         """from + (to - from) / (1 + exp(-ln 81 x (age - midpoint) / width))."""
-        return self.from_ + (self.to - self.from_) * sigmoid(np.asarray(age - self.midpoint) * (LN81 / self.width))
+        return self.from_ + (self.to - self.from_) * sigmoid(
+            np.asarray(age, dtype=np.float64) - self.midpoint, self.width
+        )
 
     def turns(self) -> list[float]:
         """The midpoint, and points around it that cut the S into smooth pieces."""

@@ -42,7 +42,7 @@ def starts_between(first: int, last: int, unit: CivilUnit) -> Times:
     """The civil times in [first, last] at which a unit begins, ascending: int64[k]."""
     low, high = unit_index(np.array([first, last], dtype=np.int64), unit)
     starts = unit_start(np.arange(low, high + 1, dtype=np.int64), unit)
-    return starts[starts >= first]
+    return np.asarray(starts[starts >= first])
 
 
 def hour_of_day(local: Times) -> Times:

@@ -86,7 +86,7 @@ class Holidays(TimeCurve):
     def turns(self, t0: int, t1: int, timeline: Timeline) -> Times:
         """The midnights at which the factor changes."""
         begins = timeline.civil_breaks(t0, t1, "day")
-        return begins[self.factor(begins, timeline) != self.factor(begins - 1, timeline)]
+        return np.asarray(begins[self.factor(begins, timeline) != self.factor(begins - 1, timeline)])
 
 
 _DAY = 86_400_000_000

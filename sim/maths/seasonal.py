@@ -63,7 +63,7 @@ class Seasonal(TimeCurve):
     def turns(self, t0: int, t1: int, timeline: Timeline) -> Times:
         """The beginnings of civil units at which the factor changes."""
         begins = timeline.civil_breaks(t0, t1, self.unit)
-        return begins[self.factor(begins, timeline) != self.factor(begins - 1, timeline)]
+        return np.asarray(begins[self.factor(begins, timeline) != self.factor(begins - 1, timeline)])
 
 
 class HourOfDay(Seasonal):

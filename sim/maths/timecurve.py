@@ -6,10 +6,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.maths.arrays import Floats, Times
 from sim.maths.model import Model
@@ -94,10 +92,9 @@ def product_of(curves: Sequence[BoundCurve]) -> BoundCurve:
     return curves[0] if len(curves) == 1 else ProductOf(tuple(curves))
 
 
-def sigmoid(x: npt.NDArray[np.floating[Any]]) -> Floats:
-    """1 / (1 + exp(-x)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)), dtype=np.float64)
+def sigmoid(x: Floats, width: float) -> Floats:
+    """1 / (1 + exp(-x ln 81 / width)), which climbs from 10% to 90% over `width`; without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(x * (_LN9 / width))), dtype=np.float64)
 
 
-LN81 = math.log(81)
-"""A logistic curve climbs from 10% to 90% while its argument grows by ln 81."""
+_LN9 = math.log(9)

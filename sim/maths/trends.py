@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from sim.maths.arrays import Floats, Times
 from sim.maths.courses import Course, Interpolation, knots_problem
-from sim.maths.timecurve import LN81, TimeCurve, sigmoid
+from sim.maths.timecurve import TimeCurve, sigmoid
 from sim.maths.timeline import Timeline
 from sim.maths.units import Duration, GrowthRate, Instant, Slope
 
@@ -52,7 +52,7 @@ class Linear(TimeCurve):
 
     def factor(self, t: Times, timeline: Timeline) -> Floats:
         """1 + rate x time since the start, at least 0."""
-        return np.maximum(1 + self.rate * (t - timeline.start), 0.0)
+        return np.asarray(np.maximum(1 + self.rate * (t - timeline.start), 0.0))
 
     def turns(self, t0: int, t1: int, timeline: Timeline) -> Times:
         """Where it reaches 0."""
@@ -90,7 +90,7 @@ class Logistic(TimeCurve):
 
     def factor(self, t: Times, timeline: Timeline) -> Floats:
         """from + (to - from) / (1 + exp(-ln 81 x (t - midpoint) / width))."""
-        way = sigmoid((t - self.midpoint) * (LN81 / self.width))
+        way = sigmoid(np.asarray(t - self.midpoint, dtype=np.float64), self.width)
         return self.from_ + (self.to - self.from_) * way
 
     def turns(self, t0: int, t1: int, timeline: Timeline) -> Times:

@@ -104,9 +104,7 @@ def parse_offset(value: object) -> int:
 def _unit(word: str, value: object) -> int:
     if word in UNITS:
         return UNITS[word]
-    raise ValueError(
-        f"{shown(value)}: {word!r} is not a unit of time (us, ms, s, min, h, d, week, month, quarter, year)"
-    )
+    raise ValueError(f"{shown(value)}: {word!r} is not a unit of time (ms, s, min, h, d, week, month, year)")
 
 
 def format_duration(us: int) -> str:
@@ -137,7 +135,7 @@ def _ratio(value: object, example: str) -> tuple[float, bool, int]:
 
 
 def parse_rate(value: object) -> float:
-    """Events per microsecond of `2/month`, `50k/day`, `0.5 per hour` or `1/30d`. Raises ValueError, also for percent."""
+    """Events per microsecond of `2/month`, `50k/day`, `0.5 per hour` or `1/30d`. Percent raises ValueError."""
     amount, percent, period = _ratio(value, "2/month or 50k/day")
     if percent:
         raise ValueError(f"{shown(value)} is a percentage, a rate counts events: write {amount:g}/... for {amount:.0%}")
@@ -173,13 +171,11 @@ def parse_slope(value: object) -> float:
 def parse_probability(value: object) -> object:
     """A probability written as `35%` becomes 0.35; anything else is left to the check of a number in [0, 1]."""
     if isinstance(value, bool):
-        raise ValueError(
-            f"{shown(value)} is not a probability: write a number from 0 to 1, or a percentage such as 35%"
-        )
+        raise ValueError(f"{shown(value)} is not a probability: write a number from 0 to 1, or 35%")
     if isinstance(value, str):
         found = re.fullmatch(rf"\s*({_NUMBER})\s*(%?)\s*", value)
         if found is None:
-            raise ValueError(f"{shown(value)} is not a probability: a number from 0 to 1, or a percentage such as 35%")
+            raise ValueError(f"{shown(value)} is not a probability: write a number from 0 to 1, or 35%")
         return float(found[1].replace("_", "")) / (100 if found[2] else 1)
     return value
 
