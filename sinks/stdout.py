@@ -42,8 +42,10 @@ class Stdout(Sink):
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
         self._output: BinaryIO = sys.stdout.buffer
         if self._csv:
+            from sinks.formats.csv import heading
+
             self._columns, self._texts = _union(streams)
-            self._put(",".join(map(_heading, self._columns)).encode() + b"\n")
+            self._put(heading(self._columns))
 
     def _write(self, batch: Batch) -> None:
         self._pending.append(batch)
@@ -118,10 +120,6 @@ def _union(streams: Sequence[Stream]) -> tuple[list[str], frozenset[str]]:
         for column in stream.schema:
             types.setdefault(column.name, set()).add(str(column.type))
     return ["stream", *types], frozenset(name for name, found in types.items() if len(found) > 1)
-
-
-def _heading(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name
 
 
 def _silence() -> None:

@@ -5,6 +5,8 @@ Null, NaN and the infinities are empty cells, an empty text is `""`. Lists and s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 import pyarrow as pa
 
@@ -29,6 +31,12 @@ def cells(data: pa.RecordBatch) -> pl.DataFrame:
     """The facts as a frame of flat columns, which polars can write as CSV."""
     loaded = frame(data)
     return loaded.select([_cell(name, dtype).alias(name) for name, dtype in loaded.schema.items()])
+
+
+def heading(names: Iterable[str]) -> bytes:
+    """The header of a table with these columns, with its line end."""
+    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') else name for name in names)
+    return ",".join(quoted).encode() + b"\n"
 
 
 def _cell(name: str, dtype: pl.DataType) -> pl.Expr:

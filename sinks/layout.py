@@ -1,0 +1,116 @@
+"""Where files go: names, hidden names while they are written, and the folder's ownership.
+
+    DIR/manifest.json                                   or manifest-1-of-2.json, one a shard
+    DIR/order/part-00001-1-of-1.parquet                 the stream's files, in order of time
+    DIR/order/date=2024-03-31/part-00091-1-of-1.parquet with partition=date
+    DIR/order/.part-00002-1-of-1.parquet.tmp            not finished: no reader looks at hidden names
+
+All shards of a run may write into one folder at once; the shard is part of every name.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.errors import SinkError
+from sinks import manifest
+from sinks.contract import Run
+
+_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+_MANIFEST = re.compile(r"^manifest(-\d+-of-\d+)?\.json$")
+_HIDDEN_MANIFEST = re.compile(r"^\.manifest(-\d+-of-\d+)?\.json\.tmp$")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The names below `root` of one shard of a run, whose files are of one `kind`, which is also their suffix."""
+
+    root: Path
+    kind: str
+    run: Run
+
+    @property
+    def manifest(self) -> Path:
+        """Where this shard's manifest stands."""
+        several = f"-{self.run.shard}-of-{self.run.shards}" if self.run.shards > 1 else ""
+        return self.root / f"manifest{several}.json"
+
+    def file(self, stream: str, partition: str, number: int) -> Path:
+        """The finished name of a stream's file, counted from 1; `partition` may be empty."""
+        name = f"part-{number:05d}-{self.run.shard}-of-{self.run.shards}.{self.kind}"
+        return self.root / stream / partition / name
+
+    def claim(self, overwrite: bool, streams: list[str]) -> None:
+        """Make the folder ready for this shard. Raises SinkError where it holds what must not be touched.
+
+        A folder may be absent, empty, or hold other shards of the same run. With `overwrite`, datagen's own earlier
+        output is deleted first: the files which a manifest there accounts for, by their names.
+        """
+        for name in streams:
+            if not _NAME.match(name):
+                raise self._refuse(f"the stream {name!r} cannot be the name of a folder")
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._inspect(overwrite)
+            self._refuse_leftovers(streams)
+        except OSError as error:
+            raise self._refuse(error.strerror or str(error)) from error
+
+    def _inspect(self, overwrite: bool) -> None:
+        found = {path: manifest.read(path) for path in self.root.iterdir() if _MANIFEST.match(path.name)}
+        owned = {path: document for path, document in found.items() if document}
+        self._refuse_strangers(owned)
+        for path, document in owned.items():
+            if self._is_sibling(document):
+                continue
+            if not overwrite:
+                text = f"holds the output of {document.get('scenario')!r}, seed {document.get('seed')}"
+                raise self._refuse(f"{text}; add mode=overwrite to replace it")
+            if self._is_mine_to_delete(document):
+                _delete(self.root, path, document)
+
+    def _refuse_strangers(self, owned: dict[Path, dict[str, Any]]) -> None:
+        known = {path.name for path in owned} | {name for document in owned.values() for name in document["streams"]}
+        strange = (path.name for path in self.root.iterdir() if not _HIDDEN_MANIFEST.match(path.name))
+        others = sorted(set(strange) - known)
+        if others:
+            raise self._refuse(f"is not empty, and {others[0]!r} is not datagen's; choose another folder")
+
+    def _refuse_leftovers(self, streams: list[str]) -> None:
+        name = re.compile(rf"^\.?part-\d{{5,}}-\d+-of-{self.run.shards}\.{self.kind}(\.tmp)?$")
+        for stream in streams:
+            for path in sorted((self.root / stream).rglob("*")):
+                if not path.is_dir() and not name.match(path.name):
+                    raise self._refuse(f"{path.relative_to(self.root)} is not datagen's; choose another folder")
+
+    def _is_sibling(self, document: dict[str, Any]) -> bool:
+        """Whether it is another shard of this very run."""
+        mine = manifest.identity(self.kind, self.run)
+        return document["shard"] != self.run.shard and all(document.get(name) == mine[name] for name in mine)
+
+    def _is_mine_to_delete(self, document: dict[str, Any]) -> bool:
+        # With as many shards as now, each shard deletes its own predecessor: its names are the same, and another
+        # shard could delete what has just been written anew.
+        return bool(document["shards"] != self.run.shards or document["shard"] == self.run.shard)
+
+    def _refuse(self, text: str) -> SinkError:
+        return SinkError(f"{self.kind}:{self.root}: {text}")
+
+
+def _delete(root: Path, path: Path, document: dict[str, Any]) -> None:
+    shard, shards, kind = document["shard"], document["shards"], re.escape(document["kind"])
+    name = re.compile(rf"^\.?part-\d{{5,}}-{shard}-of-{shards}\.{kind}(\.tmp)?$")
+    for stream in filter(_NAME.match, document["streams"]):
+        folder = root / stream
+        for file in folder.rglob("*"):
+            if name.match(file.name) and not file.is_dir():
+                file.unlink(missing_ok=True)
+        for empty in [*folder.glob("*=*"), folder]:
+            with suppress(OSError):
+                empty.rmdir()
+    # Last, so that a deletion that is interrupted can be taken up again.
+    path.unlink(missing_ok=True)

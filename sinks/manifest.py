@@ -1,0 +1,118 @@
+"""The manifest of a folder that datagen has written: which run, and which files with which contents.
+
+One manifest a shard: `manifest.json`, or `manifest-1-of-2.json` where there are several. It appears when the shard
+starts and is replaced as files are added, always as a whole. A reader knows that nothing is missing when the
+manifests of all shards are there and each says `"complete": true`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sinks.contract import Run
+
+if TYPE_CHECKING:
+    from sim.batch import Stream
+
+WRITER = "datagen"
+VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(time: int) -> str:
+    """Microseconds since the epoch as ISO-8601, UTC, with six decimals."""
+    return (_EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A finished file: its path relative to the manifest, its size, digest, and first and last event time."""
+
+    path: str
+    facts: int
+    bytes: int
+    sha256: str
+    first: str | None
+    last: str | None
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What one shard of a run has written so far; `until` is the last watermark, as ISO-8601."""
+
+    kind: str
+    run: Run
+    streams: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, list[File]] = field(default_factory=dict)
+    until: str | None = None
+    complete: bool = False
+
+    @classmethod
+    def of(cls, kind: str, run: Run, streams: Iterable[Stream]) -> Manifest:
+        """The manifest of a run that has not written anything yet."""
+        described = {stream.name: _describe(stream) for stream in streams}
+        return cls(kind, run, described, {name: [] for name in described})
+
+    def add(self, stream: str, files: Iterable[File]) -> None:
+        """Enter finished files of a stream."""
+        self.files[stream].extend(files)
+
+    def save(self, path: Path) -> None:
+        """Put the manifest at `path`, in one step."""
+        hidden = path.with_name(f".{path.name}.tmp")
+        with hidden.open("w", encoding="utf-8") as output:
+            json.dump(self._document(), output, indent=1)
+            output.flush()
+            os.fsync(output.fileno())
+        hidden.replace(path)
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "writer": WRITER,
+            "version": VERSION,
+            **identity(self.kind, self.run),
+            "shard": self.run.shard,
+            "until": self.until,
+            "complete": self.complete,
+            "streams": {name: self._stream(name) for name in self.streams},
+        }
+
+    def _stream(self, name: str) -> dict[str, Any]:
+        files = self.files[name]
+        counts = {"facts": sum(file.facts for file in files), "bytes": sum(file.bytes for file in files)}
+        return self.streams[name] | counts | {"files": [asdict(file) for file in files]}
+
+
+def identity(kind: str, run: Run) -> dict[str, Any]:
+    """What the manifests of all shards of one run have in common."""
+    times = {"start": instant(run.start), "end": instant(run.end)}
+    return {
+        "kind": kind,
+        "scenario": run.scenario,
+        "digest": run.digest,
+        "seed": run.seed,
+        "shards": run.shards,
+    } | times
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The manifest at `path` as plain data; None where it is not one of datagen's."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(document, dict) or document.get("writer") != WRITER:
+        return None
+    sound = isinstance(document.get("streams"), dict) and isinstance(document.get("kind"), str)
+    return document if sound and all(isinstance(document.get(name), int) for name in ("shard", "shards")) else None
+
+
+def _describe(stream: Stream) -> dict[str, Any]:
+    columns = {column.name: str(column.type) for column in stream.schema}
+    return {"id": stream.id, "key": stream.key, "rank": stream.rank, "schema": columns}
