@@ -24,7 +24,7 @@ class Program:
     """One expression, ready to run.
 
     `reads` are the names of the columns that it needs, "product.price" among them. Times are UTC: to the expression
-    they look like timestamps without a zone, so that they compare with literals such as TIMESTAMP '2024-01-01 00:00:00'.
+    they look like timestamps without a zone, and so compare with literals such as TIMESTAMP '2024-01-01 00:00:00'.
     """
 
     def __init__(self, sql: str) -> None:

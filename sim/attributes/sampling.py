@@ -17,7 +17,7 @@ _MOST_CELLS = 1 << 22
 
 
 class Alias:
-    """The alias method (Walker 1977) with Vose's construction (1991): two table look-ups a draw, whatever the weights."""
+    """The alias method (Walker 1977) with Vose's construction (1991): two table look-ups a draw."""
 
     def __init__(self, weights: Array) -> None:
         """Prepare for `weights` float64[k] >= 0 with a positive sum."""

@@ -11,10 +11,16 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import pairwise
 
 MAX_LENGTH = 4_000
 
-FUNCTIONS = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTIONS = _words(
     """
     ABS ACOS ACOSD ASIN ASIND ATAN ATAND ATAN2 ATAN2D CBRT CEIL CEILING COS COSD COT COTD DEGREES DIV EXP FLOOR LN LOG
     LOG1P LOG2 LOG10 MOD PI POW POWER RADIANS ROUND SIGN SIN SIND SQRT TAN TAND TRUNC TRUNCATE
@@ -23,29 +29,29 @@ FUNCTIONS = frozenset(
     POSITION REGEXP_LIKE REPLACE REVERSE RIGHT RTRIM SPLIT_PART STARTS_WITH STRPOS SUBSTR SUBSTRING TRIM UPPER
     DATE DATE_PART DATE_TRUNC EXTRACT STRFTIME
     BIT_AND BIT_COUNT BIT_OR BIT_XOR
-    """.split()
+    """
 )
 """Functions whose result for a row depends on that row alone."""
 
-AGGREGATES = frozenset(
+AGGREGATES = _words(
     """
     ARRAY_AGG AVG CORR COUNT COVAR COVAR_POP COVAR_SAMP FIRST FIRST_VALUE GROUP_CONCAT LAG LAST LAST_VALUE LEAD LISTAGG
     MAX MEDIAN MIN MODE QUANTILE_CONT QUANTILE_DISC RANK DENSE_RANK ROW_NUMBER STDDEV STDDEV_SAMP STDEV STRING_AGG SUM
     VAR VARIANCE VAR_SAMP
-    """.split()
+    """
 )
-UNREPEATABLE = frozenset(
+UNREPEATABLE = _words(
     """
     CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP LOCALTIME LOCALTIMESTAMP NOW GETDATE TODAY RAND RANDOM UUID
-    """.split()
-)
-CLAUSES = frozenset(
     """
-    ALL ANY ARRAY COLUMNS DISTINCT EXISTS EXCEPT FILTER FROM GROUP HAVING INTERSECT JOIN LIMIT ORDER OVER PARTITION QUALIFY
-    SELECT STRUCT UNION UNNEST VALUES WHERE WINDOW WITH WITHIN
-    """.split()
 )
-OPERATORS = frozenset("AND BETWEEN CASE ELSE END ILIKE IN IS LIKE NOT NULL OR RLIKE REGEXP THEN TRUE FALSE WHEN".split())
+CLAUSES = _words(
+    """
+    ALL ANY ARRAY COLUMNS DISTINCT EXISTS EXCEPT FILTER FROM GROUP HAVING INTERSECT JOIN LIMIT ORDER OVER PARTITION
+    QUALIFY SELECT STRUCT UNION UNNEST VALUES WHERE WINDOW WITH WITHIN
+    """
+)
+OPERATORS = _words("AND BETWEEN CASE ELSE END ILIKE IN IS LIKE NOT NULL OR RLIKE REGEXP THEN TRUE FALSE WHEN")
 TYPES = {
     **dict.fromkeys(("BIGINT", "INT", "INTEGER", "SMALLINT", "TINYINT"), "BIGINT"),
     **dict.fromkeys(("DOUBLE", "FLOAT", "REAL"), "DOUBLE"),
@@ -56,11 +62,11 @@ TYPES = {
 }
 """Types to cast to, and the one of each kind that facts have."""
 
-PARTS = frozenset(
+PARTS = _words(
     """
     CENTURY DAY DECADE DOW DOY EPOCH HOUR ISODOW ISOYEAR MICROSECOND MILLENNIUM MILLISECOND MINUTE MONTH QUARTER SECOND
     WEEK YEAR
-    """.split()
+    """
 )
 TYPED_LITERALS = frozenset({"DATE", "TIMESTAMP", "INTERVAL"})
 
@@ -133,7 +139,7 @@ class Reader:
     def read(self) -> None:
         """Go through all words; raises RefusedSql at the first that is not allowed."""
         words = [*tokens(self.sql), END]
-        for word, after in zip(words, words[1:], strict=False):
+        for word, after in pairwise(words):
             self.text.append(self._written(word, after))
             self._before = word
         if not self.text:
@@ -185,7 +191,9 @@ class Reader:
         if upper in UNREPEATABLE:
             raise RefusedSql(self.sql, f"{upper} is not repeatable; use event_time, or a generator with its own seed")
         if upper in CLAUSES or upper == "AS":
-            raise RefusedSql(self.sql, f"{upper} is not allowed: an expression sees one row, without queries or windows")
+            raise RefusedSql(
+                self.sql, f"{upper} is not allowed: an expression sees one row, without queries or windows"
+            )
 
     def _function(self, word: Token) -> str:
         upper = word.upper

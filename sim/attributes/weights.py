@@ -20,7 +20,7 @@ class Zipf(Model):
 
     def of_ranks(self, ranks: Array, size: int) -> Array:
         """Weights float64[n] of the ranks float64[n], each at least 1, among `size` things."""
-        return np.power(ranks, -self.exponent)
+        return np.asarray(np.power(ranks, -self.exponent))
 
 
 class HeadTail(Model):
@@ -31,10 +31,10 @@ class HeadTail(Model):
     share: Probability = Field(0.8, description="The head's part of the draws.", examples=["80%"])
 
     def of_ranks(self, ranks: Array, size: int) -> Array:
-        """Weights float64[n] of the ranks float64[n], each at least 1, among `size` things; the head has one at least."""
+        """Weights float64[n] of the ranks float64[n], each at least 1, among `size` things; at least one is head."""
         head = max(1.0, np.rint(self.head * size))
         tail = max(1.0, size - head)
-        return np.where(ranks < head + 1, self.share / head, (1 - self.share) / tail)
+        return np.asarray(np.where(ranks < head + 1, self.share / head, (1 - self.share) / tail))
 
 
 Popularity = Annotated[Zipf | HeadTail, Field(discriminator="type")]

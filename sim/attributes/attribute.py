@@ -1,0 +1,112 @@
+"""What every attribute has, whatever generates its values."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from sim.attributes.column import Array, Column
+from sim.attributes.kinds import want_number
+from sim.attributes.modifiers import Modifier
+from sim.attributes.rows import Rows
+from sim.maths.curves import CurveRef
+from sim.maths.model import Model
+
+
+class Attribute(Model, ABC):
+    """A column of a stream or of a population: a generator, then factors, then modifiers in order."""
+
+    value: bool = Field(False, description="Whether the value multipliers of segments and vintage apply.")
+    curves: list[CurveRef] = Field([], max_length=64, description="Curves over time that the value is multiplied by.")
+    modifiers: list[Modifier] = Field([], max_length=64, description="Steps after the draw, in this order.")
+    description: str = Field("", max_length=2_000, description="What the column means, for its readers.")
+
+    @property
+    def by_value(self) -> bool:
+        """Whether the value multipliers of segments and vintage apply."""
+        return self.value
+
+    def reads(self) -> frozenset[str]:
+        """Names of the row (siblings and context) that the generator needs."""
+        return frozenset()
+
+    def needs(self) -> frozenset[str]:
+        """Names of the row that the generator or a modifier needs."""
+        return self.reads().union(*(modifier.reads() for modifier in self.modifiers))
+
+    def column_name(self, name: str) -> str:
+        """The name of the output column of an attribute called `name`."""
+        return name
+
+    @abstractmethod
+    def arrow_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
+        """The type that the generator gives, from the types of what it reads.
+
+        Raises ValueError where these do not fit.
+        """
+
+    @abstractmethod
+    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+        """One value for each row, before factors and modifiers."""
+
+    def result_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
+        """The type after factors and modifiers.
+
+        Raises AttributeProblem, with the place inside the attribute, where a step does not fit.
+        """
+        with at(""):
+            kind = self.arrow_type(types)
+        if self.by_value or self.curves:
+            key = "value" if self.by_value else "curves"
+            with at(key):
+                want_number(kind, key)
+            kind = pa.float64()
+        for place, modifier in enumerate(self.modifiers):
+            with at(f"modifiers[{place}]"):
+                kind = modifier.arrow_type(kind, types)
+        return kind
+
+    def make(self, rows: Rows, name: str) -> Column:
+        """The finished column of the attribute called `name`: draw, value factor, curves, modifiers in order."""
+        rng = rows.rng(name)
+        column = self.column(rows, rng)
+        if self.by_value or self.curves:
+            column = Column(self._factors(column, rows, name), pa.float64(), column.mask)
+        for modifier in self.modifiers:
+            column = modifier.apply(column, rows, rng)
+        return column
+
+    def _factors(self, column: Column, rows: Rows, name: str) -> Array:
+        values = column.values.astype(np.float64, copy=False)
+        factor = rows.value_factor(name) if self.by_value else None
+        if factor is not None:
+            values = values * factor
+        for curve in self.curves:
+            values = values * rows.curve(curve)
+        return values
+
+
+class AttributeProblem(ValueError):
+    """What is wrong with an attribute; `place` is where in it (`modifiers[0]`, or empty), `reason` why."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}" if place else reason)
+        self.place = place
+        self.reason = reason
+
+
+@contextmanager
+def at(place: str) -> Iterator[None]:
+    """Whatever ValueError is raised inside becomes an AttributeProblem at `place`."""
+    try:
+        yield
+    except AttributeProblem as problem:
+        inner = ".".join(part for part in (place, problem.place) if part)
+        raise AttributeProblem(inner, problem.reason) from problem
+    except ValueError as error:
+        raise AttributeProblem(place, str(error)) from error
