@@ -215,3 +215,12 @@ def _share_categories(columns: Sequence[Column]) -> Sequence[Column]:
         Column(code.astype(np.int32, copy=False), column.type, column.mask, pool)
         for code, column in zip(codes, columns, strict=True)
     ]
+
+
+def fixed_width_text(characters: Array) -> Column:
+    """Text from the UTF-8 bytes uint8[n, w] of n strings of w bytes each, without a copy."""
+    length, width = characters.shape
+    offsets = np.arange(length + 1, dtype=np.int32) * np.int32(width)
+    return Column.of(
+        pa.StringArray.from_buffers(length, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(characters)))
+    )
