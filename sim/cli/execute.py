@@ -1,0 +1,75 @@
+"""Three ways to execute a job: in this process, by workers with a sink each, by workers whose facts are merged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.cli.job import Job, send_shard, write_shard
+from sim.delivery.gather import gather
+from sim.delivery.merge import merged
+from sim.delivery.pipeline import Outcome, Progress, deliver
+from sim.delivery.workers import Crew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sim.batch import Batch
+    from sim.model.model import Model
+    from sinks.contract import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How many processes, how many facts at most, and at which multiple of real time; None: no limit, no pace."""
+
+    workers: int = 1
+    limit: int | None = None
+    speed: float | None = None
+
+    def merges(self, sink: Sink) -> bool:
+        """Whether all facts must pass through one place in one order."""
+        return sink.interleaved or self.limit is not None or self.speed is not None
+
+
+def execute(
+    job: Job,
+    model: Model,
+    sink: Sink,
+    execution: Execution,
+    stop: threading.Event,
+    on_progress: Callable[[Progress], None] | None,
+    outcome: Outcome,
+) -> None:
+    """Simulate and deliver the job's facts; `outcome` is filled in as far as it goes, also where an error is raised."""
+
+    def hand_over(batches: Iterable[Batch]) -> None:
+        deliver(
+            batches,
+            sink,
+            model.streams,
+            job.run(model),
+            limit=execution.limit,
+            speed=execution.speed,
+            stop=stop,
+            on_progress=on_progress,
+            outcome=outcome,
+        )
+
+    began = time.monotonic()
+    jobs = job.split(execution.workers, model) if execution.workers > 1 else [job]
+    try:
+        if len(jobs) == 1:
+            hand_over(job.batches(model))
+        elif execution.merges(sink):
+            with Crew(send_shard, jobs) as crew:
+                hand_over(merged(crew, model.streams, stop))
+        else:
+            with Crew(write_shard, jobs) as crew:
+                gather(crew, stop, outcome, on_progress)
+    finally:
+        outcome.stopped |= stop.is_set()
+        outcome.elapsed_s = time.monotonic() - began

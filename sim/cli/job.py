@@ -1,0 +1,92 @@
+"""A job: what to simulate, in a form that crosses processes, and what a worker does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from sim.errors import SimulationError
+
+if TYPE_CHECKING:
+    from sim.batch import Batch
+    from sim.delivery.pipeline import Outcome
+    from sim.delivery.workers import Link
+    from sim.model.model import Model
+    from sinks.contract import Run, Sink
+
+
+@dataclass(frozen=True)
+class Job:
+    """A scenario by path or name with its overrides, seed and shard, and the sink's URL and settings.
+
+    `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
+    """
+
+    scenario: str
+    overrides: Mapping[str, object] = field(default_factory=dict)
+    seed: int | None = None
+    shard: tuple[int, int] = (1, 1)
+    to: str = "stdout:"
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    digest: str | None = None
+
+    def model(self) -> Model:
+        """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
+        from sim.model.compile import compile_scenario
+        from sim.scenario.loader import load
+
+        model = compile_scenario(load(self.scenario, dict(self.overrides) or None))
+        if self.digest not in (None, model.digest):
+            raise SimulationError(f"{self.scenario}: the scenario was changed while the workers started")
+        return model
+
+    def batches(self, model: Model) -> Iterator[Batch]:
+        """The facts of the job's shard, window by window."""
+        from sim.engine.simulate import simulate
+
+        return iter(simulate(model, seed=self.seed, shard=self.shard))
+
+    def run(self, model: Model) -> Run:
+        """Which facts these are, for the sink."""
+        from sinks.contract import Run
+
+        seed = model.seed if self.seed is None else self.seed
+        return Run(model.name, model.digest, seed, model.start, model.end, *self.shard)
+
+    def sink(self) -> Sink:
+        """The sink, not opened yet. Raises ParameterError where the URL or a setting makes no sense."""
+        from sinks.registry import open_sink
+
+        return open_sink(self.to, self.settings)
+
+    def split(self, workers: int, model: Model) -> list[Job]:
+        """The jobs of that many workers, fewer where there are not as many blocks; together they give this one's facts.
+
+        Raises ParameterError where the job's own shard has no block.
+        """
+        from sim.engine.simulate import blocks_of
+
+        blocks_of(model, self.shard)
+        shard, shards = self.shard
+        count = max(1, min(workers, model.blocks // shards))
+        ours = ((shard + shards * worker, shards * count) for worker in range(count))
+        return [replace(self, digest=model.digest, shard=one) for one in ours]
+
+
+def write_shard(job: Job, link: Link) -> Outcome:
+    """What a worker does that has a sink of its own."""
+    from sim.delivery.pipeline import deliver
+
+    model = job.model()
+    sink, run = job.sink(), job.run(model)
+    return deliver(job.batches(model), sink, model.streams, run, stop=link.stop, on_progress=link.send)
+
+
+def send_shard(job: Job, link: Link) -> Outcome:
+    """What a worker does whose facts are merged with those of the others."""
+    from sim.delivery.merge import LinkSink
+    from sim.delivery.pipeline import deliver
+
+    model = job.model()
+    return deliver(job.batches(model), LinkSink(link), model.streams, job.run(model), stop=link.stop)

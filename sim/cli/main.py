@@ -1,0 +1,97 @@
+"""The entry point: the commands, the exit codes, and how errors look."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from sim.cli.catalog import scenarios, schema, validate
+from sim.cli.plan import plan
+from sim.cli.preview import preview
+from sim.cli.run import run
+from sim.errors import DatagenError
+
+HELP = """Scenario files become realistic, reproducible facts in Kafka, Parquet or stdout.
+
+A scenario describes entities (customers, accounts, devices), how they are born, age, change state and act. datagen
+simulates it and hands the facts, ordered by event time, to a sink. The same scenario and seed give the same facts.
+
+\b
+  datagen scenarios                                        what comes with datagen
+  datagen preview storefront order                         a few rows
+  datagen plan storefront                                  what a run would produce
+  datagen run storefront --to parquet:out                  files
+  datagen run storefront --to kafka://localhost:9092       topics
+  datagen run my.yaml --limit 10                           JSON lines on stdout
+
+\b
+Exit codes: 0 done; 1 failed while running; 2 bad input; 3 the sink cannot take the facts;
+4 facts were not acknowledged; 130 / 143 ended by Ctrl-C / SIGTERM, after the sink was closed.
+"""
+
+
+class Commands(TyperGroup):
+    """Turns errors into lines on stderr and an exit code: a user's mistake never shows a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; DatagenError, Ctrl-C and a closed pipe end it with their exit code."""
+        try:
+            return super().invoke(ctx)
+        except DatagenError as error:
+            for line in str(error).splitlines() or [type(error).__name__]:
+                typer.echo(f"datagen: {line}", err=True)
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            _silence_stdout()
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    name="datagen",
+    cls=Commands,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import sim
+
+        typer.echo(f"datagen {sim.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _datagen(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (run, plan, preview, validate, scenarios, schema):
+    app.command()(_command)
+
+
+def _silence_stdout() -> None:
+    # The interpreter flushes stdout once more when it ends, and would complain then.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """What the console script runs."""
+    app(prog_name="datagen")

@@ -1,0 +1,38 @@
+"""The arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Scenario = Annotated[
+    str,
+    typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a bundled scenario.", show_default=False),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(min=0, max=2**63 - 1, help="Seed of all randomness instead of the scenario's.", show_default=False),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="First instant instead of the scenario's: 2024-01-01.", show_default=False),
+]
+End = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="The run ends before it, instead of the scenario's end.", show_default=False),
+]
+Override = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Replace a value of the scenario: --set streams.order.rate=3/month. Repeatable.",
+        show_default=False,
+    ),
+]
+Shard = Annotated[
+    str,
+    typer.Option(metavar="I/N", help="Simulate only the I-th of N shards, counted from 1: 2/8.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines instead of a table.")]

@@ -1,0 +1,96 @@
+"""What a run has written: a table on stderr, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sim.cli.show import clock, instant, iso, short, size, stderr
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sim.delivery.pacing import Lag
+    from sim.delivery.pipeline import Outcome
+    from sinks.contract import Run, Sink
+
+
+def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> str:
+    """The summary as one JSON object on one line; the README's reference lists its keys."""
+    facts: dict[str, Any] = {
+        "scenario": run.scenario,
+        "digest": run.digest,
+        "seed": run.seed,
+        "shard": f"{run.shard}/{run.shards}",
+        "workers": workers,
+        "to": sink.target.url,
+        "guarantee": sink.guarantee,
+        "start": iso(run.start),
+        "end": iso(run.end),
+        "until": iso(outcome.watermark),
+        "streams": outcome.facts,
+        "facts": outcome.total,
+        "acknowledged": sum(report.acknowledged for report in outcome.reports),
+        "failed": failures(outcome),
+        "bytes": outcome.bytes,
+        "files": sum(report.files for report in outcome.reports),
+        "elapsed_s": round(outcome.elapsed_s, 3),
+        "facts_per_s": round(outcome.total / max(outcome.elapsed_s, 1e-9)),
+        "stopped": outcome.stopped,
+        "lag": lag_object(outcome.lag),
+    }
+    return json.dumps(facts)
+
+
+def lag_object(lag: Lag | None) -> dict[str, float] | None:
+    """Seconds that facts left after their time; None for a run that was not paced."""
+    if lag is None:
+        return None
+    return {"mean_s": round(lag.mean, 6), "max_s": round(lag.largest, 6), "last_s": round(lag.last, 6)}
+
+
+def failures(outcome: Outcome) -> dict[str, int]:
+    """Facts that the sinks could not deliver, by reason."""
+    total: Counter[str] = Counter()
+    for report in outcome.reports:
+        total.update(report.failed)
+    return dict(total)
+
+
+def print_table(outcome: Outcome, run: Run, sink: Sink) -> None:
+    """Facts and rates per stream, then a line about the whole."""
+    console = stderr()
+    if outcome.total:
+        console.print(_table(outcome))
+    console.print(sentence(outcome, run, sink), soft_wrap=True, markup=False)
+
+
+def _table(outcome: Outcome) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    total = outcome.total
+    table.add_column("stream", "total")
+    table.add_column("facts", f"{total:,}", justify="right")
+    table.add_column("share", "", justify="right")
+    table.add_column("facts/s", short(total / max(outcome.elapsed_s, 1e-9)), justify="right")
+    for name, facts in outcome.facts.items():
+        table.add_row(name, f"{facts:,}", f"{facts / total:.1%}", short(facts / max(outcome.elapsed_s, 1e-9)))
+    return table
+
+
+def sentence(outcome: Outcome, run: Run, sink: Sink) -> str:
+    """How much went where, up to when, in how long; what failed and how far behind a paced run was."""
+    files = sum(report.files for report in outcome.reports)
+    where = f"{sink.target.url} ({size(outcome.bytes)}{f' in {files:,} files' if files else ''})"
+    until = instant(run.start if outcome.watermark is None else outcome.watermark)
+    parts = [f"{outcome.total:,} facts of {run.scenario} until {until} to {where} in {clock(outcome.elapsed_s)}"]
+    if failed := failures(outcome):
+        parts.append("not delivered: " + ", ".join(f"{count:,} ({reason})" for reason, count in failed.items()))
+    if outcome.lag is not None:
+        parts.append(f"lag {outcome.lag.mean * 1000:.0f} ms on average, {outcome.lag.largest * 1000:.0f} ms at most")
+    if outcome.stopped:
+        parts.append("stopped before the end; the sink is closed and whole up to there")
+    return "; ".join(parts)

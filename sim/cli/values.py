@@ -1,0 +1,57 @@
+"""Values of options that are more than a number: shards, overrides, settings."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from sim.errors import ParameterError
+
+MAX_SHARDS = 4096
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """`2/8` as (2, 8), counted from 1; ParameterError otherwise."""
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    shard, shards = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= shard <= shards <= MAX_SHARDS:
+        allowed = f"I/N with 1 <= I <= N <= {MAX_SHARDS}, such as 1/4 or 4/4"
+        raise ParameterError(f"--shard {text!r} is not a shard: use {allowed}")
+    return shard, shards
+
+
+def parse_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """`name=value` items as a mapping; ParameterError without `=`, without a name, or where a name comes twice."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            # The text is not repeated: it may be a password whose name was forgotten.
+            raise ParameterError(f"{option} needs NAME=VALUE; one of them has no {'name' if equals else 'equals sign'}")
+        if name in found:
+            raise ParameterError(f"{option} {name!r} is given twice")
+        found[name] = value
+    return found
+
+
+def parse_overrides(pairs: Sequence[str], **fixed: str | None) -> dict[str, object]:
+    """The scenario's values to replace, by dotted path: those of `--set`, then those of options of their own.
+
+    A value is read as JSON where it is JSON (numbers, true, lists, objects), as text otherwise.
+    """
+    overrides: dict[str, object] = {path: _value(text) for path, text in parse_pairs("--set", pairs).items()}
+    for path, text in fixed.items():
+        if text is not None and path in overrides:
+            raise ParameterError(f"--set {path!r} and --{path} are both given")
+        if text is not None:
+            overrides[path] = text
+    return overrides
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError):
+        return text
