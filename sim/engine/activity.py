@@ -1,0 +1,161 @@
+"""Activities: what entities do, as points of their intensity, exactly.
+
+One block, one window: candidates are placed under bounds (entities by `Groups`, times by `Intensity`) and accepted with
+probability weight / bound at the exact time, which takes care of age, state, birth and curves at no extra cost.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.engine.block import Block
+from sim.engine.calendar import Calendar, Pending
+from sim.engine.intensity import Intensity
+from sim.engine.states import StateEffect
+from sim.engine.vintage import Vintage
+from sim.engine.weights import Weights
+from sim.engine.window import Window
+from sim.model.model import Activity, Model
+
+Times = NDArray[np.int64]
+Indices = NDArray[np.int64]
+
+_EMPTY = np.empty(0, dtype=np.int64)
+
+
+class Points:
+    """Samples an activity at a rate. `thinning` below 1 keeps that share of the facts: a forecast's sample."""
+
+    def __init__(self, activity: Activity, thinning: float = 1.0) -> None:
+        self.activity = activity
+        self._rate = activity.rate * thinning
+
+    def sample(self, block: Block, intensity: Intensity, rng: np.random.Generator) -> tuple[Times, Indices]:
+        """Event times, ascending, and the entities they belong to, int64[n] each."""
+        weights = block.weights[self.activity.profile]
+        expected = self._rate * weights.groups.total * intensity.mass
+        count = int(rng.poisson(expected)) if expected > 0 else 0
+        if count == 0:
+            return _EMPTY, _EMPTY
+        entities = weights.groups.draw(rng, count)
+        times = intensity.place(rng, count)
+        needed = rng.random(count, dtype=np.float32)
+        needed /= weights.share.take(entities)
+        return _accept(block, weights, intensity, times, entities, needed)
+
+
+def _accept(
+    block: Block,
+    weights: Weights,
+    intensity: Intensity,
+    times: Times,
+    entities: Indices,
+    needed: NDArray[np.float32],
+) -> tuple[Times, Indices]:
+    """Keep the candidates for which age x state x curve, relative to its bound, exceeds `needed`."""
+    upper, lower = _bounds(block, weights, times, entities)
+    if upper is not None and lower is not None:
+        kept = np.flatnonzero(needed < upper)
+        times, entities, needed, lower = times.take(kept), entities.take(kept), needed.take(kept), lower.take(kept)
+        sure = lower * np.float32(intensity.lowest_ratio)
+    else:
+        sure = np.float32(intensity.lowest_ratio)
+    doubtful = np.flatnonzero(needed >= sure)
+    if not len(doubtful):
+        return times, entities
+    at, who = times[doubtful], entities[doubtful]
+    refused = doubtful[needed[doubtful] >= _exact(block, weights, at, who) * intensity.ratio(at)]
+    if not len(refused):
+        return times, entities
+    accepted = np.ones(len(times), dtype=np.bool_)
+    accepted[refused] = False
+    return times[accepted], entities[accepted]
+
+
+def _bounds(
+    block: Block, weights: Weights, times: Times, entities: Indices
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """Upper and lower bounds of age x state x (born or not) for each candidate; None where all are 1."""
+    upper: NDArray[np.float32] | None = None
+    lower: NDArray[np.float32] | None = None
+    fresh = block.fresh.stop > block.fresh.start
+    if weights.vintage is not None or fresh:
+        ages = times - block.births.take(entities)
+        upper, lower = _age_bounds(weights.vintage, ages)
+    for effect in weights.effects:
+        ceiling, floor = effect.bounds(entities)
+        upper = ceiling if upper is None else upper * ceiling
+        lower = floor if lower is None else lower * floor
+    return upper, lower
+
+
+def _age_bounds(vintage: Vintage | None, ages: Times) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    if vintage is None:
+        born = (ages >= 0).astype(np.float32)
+        return born, born
+    cells = vintage.cells(ages)
+    return vintage.upper(cells), vintage.lower(cells)
+
+
+def _exact(block: Block, weights: Weights, times: Times, entities: Indices) -> NDArray[np.float64]:
+    """age x state, 0 before birth, at exact times."""
+    ages = times - block.births[entities]
+    factor = (ages >= 0).astype(np.float64) if weights.vintage is None else weights.vintage.at(ages)
+    for effect in weights.effects:
+        factor *= effect.at(entities, times)
+    return factor
+
+
+class Recurrence:
+    """An activity on a schedule, in one block: due at regular times, later by its jitter."""
+
+    def __init__(self, activity: Activity, model: Model) -> None:
+        assert activity.schedule is not None
+        self.activity = activity
+        self.schedule = activity.schedule
+        self._timeline = model.timeline
+        self._calendar = Calendar(model.start, model.tick)
+
+    def sample(self, block: Block, window: Window, rng: np.random.Generator) -> tuple[Times, Indices]:
+        """Event times in `window`, ascending, and the entities they belong to, int64[n] each."""
+        if self.schedule.anchor == "birth":
+            times, entities = self._from_birth(block, window)
+        else:
+            times, entities = self._from_calendar(block, window)
+        if self.schedule.probability < 1:
+            kept = np.flatnonzero(rng.random(len(times)) < self.schedule.probability)
+            times, entities = times[kept], entities[kept]
+        if self.schedule.jitter is not None:
+            times = times + np.maximum(self.schedule.jitter.draw(rng, len(times)), 0.0).astype(np.int64)
+        self._calendar.add(Pending(times, entities, {}))
+        due = self._calendar.due(window.number)
+        if due is None:
+            return _EMPTY, _EMPTY
+        allowed = np.flatnonzero((due.times < window.until) & self._possible(block, due.times, due.entities))
+        return due.times[allowed], due.entities[allowed]
+
+    def _possible(self, block: Block, times: Times, entities: Indices) -> NDArray[np.bool_]:
+        """Whether the states at the exact times allow the facts."""
+        possible = np.ones(len(times), dtype=np.bool_)
+        for states in self.activity.states:
+            possible &= StateEffect(block, states).at(entities, times) > 0
+        return possible
+
+    def _from_birth(self, block: Block, window: Window) -> tuple[Times, Indices]:
+        """Births plus offset plus whole periods (one at least)."""
+        period = self.schedule.duration
+        origin = block.births + self.schedule.offset
+        first = np.maximum(-((origin - window.start) // period), 1)
+        last = np.maximum(-((origin - window.until) // period), 1)
+        counts = last - first
+        entities = np.repeat(np.arange(len(origin)), counts)
+        rank = np.arange(len(entities)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return origin[entities] + (first[entities] + rank) * period, entities
+
+    def _from_calendar(self, block: Block, window: Window) -> tuple[Times, Indices]:
+        """The calendar's boundaries, for everybody who is born by then."""
+        boundaries = self.schedule.boundaries(window.start, window.until, self._timeline)
+        born = np.searchsorted(block.births, boundaries, side="right")
+        entities = np.arange(int(born.sum())) - np.repeat(np.cumsum(born) - born, born)
+        return np.repeat(boundaries, born), entities

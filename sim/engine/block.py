@@ -1,0 +1,147 @@
+"""Blocks: the part of a population that one worker simulates, held as arrays. Entities are local indices 0..n-1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.attributes.column import Column
+from sim.engine.growable import Growable, GrowableColumn
+from sim.engine.machine import MachineState, Tokens
+from sim.engine.randomness import Randomness
+from sim.engine.roster import Roster
+from sim.engine.vintage import Vintage
+from sim.engine.weights import Weights
+from sim.engine.window import Window
+from sim.model.model import Model, Population
+from sim.scenario.schema import GammaFrailty
+
+Indices = NDArray[np.int64]
+
+
+class Block:
+    """One block of one population. `parent` is the block of the same number of the parent population.
+
+    `vintages` are the tabulated curves over age of the population's profiles; `horizon` is the time in which the
+    lifecycle's curves are bounded.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        population: Population,
+        index: int,
+        randomness: Randomness,
+        parent: Block | None,
+        vintages: Sequence[Vintage | None],
+        horizon: tuple[int, int],
+    ) -> None:
+        self.model = model
+        self.population = population
+        self.index = index
+        self.parent = parent
+        self.randomness = randomness
+        self.columns = {name: GrowableColumn() for name in sorted(population.kept)}
+        self._birth = Growable(np.int64)
+        self._id = Growable(np.int64)
+        self._parent = Growable(np.int64)
+        self._segments = [Growable(np.int8) for _ in population.segmentations]
+        tokens = Tokens(lambda: self.births, lambda: self.segments)
+        self.machine = MachineState(population.machine, tokens, horizon) if population.machine else None
+        self.weights = [
+            Weights(self, profile, vintage) for profile, vintage in zip(population.profiles, vintages, strict=True)
+        ]
+        self.fresh = slice(0, 0)
+        """Local indices of those born in the present window."""
+
+    def __len__(self) -> int:
+        return len(self._birth)
+
+    @property
+    def births(self) -> NDArray[np.int64]:
+        """Birth times, ascending, int64[n] microseconds."""
+        return self._birth.values
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """Ids, ascending, int64[n]."""
+        return self._id.values
+
+    @property
+    def parents(self) -> Indices:
+        """Local indices of the parents in `parent`, int64[n]; empty where the population has no parent."""
+        return self._parent.values
+
+    @property
+    def segments(self) -> list[NDArray[np.int8]]:
+        """Codes of the segments, int8[n] for each segmentation."""
+        return [codes.values for codes in self._segments]
+
+    def rng(self, name: str, window: Window) -> np.random.Generator:
+        """The random stream of something of this population in this block and window."""
+        return self.randomness.generator(f"{self.population.name}/{name}", self.index, window.number)
+
+    def lineage(self) -> list[Block]:
+        """This block, its parent's, and so on."""
+        line = [self]
+        while line[-1].parent is not None:
+            line.append(line[-1].parent)
+        return line
+
+    def ancestors(self, entities: Indices, generations: int) -> Indices:
+        """Local indices of the ancestors of `entities`, so many generations up."""
+        block: Block | None = self
+        for _ in range(generations):
+            assert block is not None
+            entities, block = block.parents[entities], block.parent
+        return entities
+
+    def admit(self, roster: Roster, window: Window) -> None:
+        """Take in the entities of this block that `roster` brings to life in `window`."""
+        ids = roster.members(self.index)
+        births = roster.births[ids]
+        self.fresh = slice(len(self), len(self) + len(ids))
+        self._id.extend(ids)
+        self._birth.extend(births)
+        if roster.parent is not None:
+            self._parent.extend(roster.parent.locals(roster.parents(ids)))
+        self._draw_segments(len(ids), window)
+        self._draw_weights(births, window)
+        if self.machine is not None:
+            rng = self.rng("lifecycle/birth", window)
+            self.machine.enter(births, rng)
+            if window.number == 0:
+                self.machine.skip(window.start, rng)
+
+    def keep(self, columns: dict[str, Column]) -> None:
+        """Remember attributes of the fresh entities, as far as something reads them."""
+        for name, kept in self.columns.items():
+            kept.extend(columns[name])
+
+    def _draw_segments(self, count: int, window: Window) -> None:
+        for segmentation, codes in zip(self.population.segmentations, self._segments, strict=True):
+            if segmentation.owner == self.population.index:
+                shares = np.cumsum(segmentation.shares)
+                uniform = self.rng(f"segments/{segmentation.name}", window).random(count)
+                codes.extend(np.searchsorted(shares / shares[-1], uniform, side="right").astype(np.int8))
+            else:
+                assert self.parent is not None
+                names = [own.name for own in self.parent.population.segmentations]
+                inherited = self.parent.segments[names.index(segmentation.name)]
+                codes.extend(inherited[self.parents[self.fresh]])
+
+    def _draw_weights(self, births: NDArray[np.int64], window: Window) -> None:
+        frailty = self._draw_frailty(len(births), window)
+        for weights in self.weights:
+            weights.admit(frailty, births)
+
+    def _draw_frailty(self, count: int, window: Window) -> NDArray[np.float64]:
+        spec = self.population.frailty
+        if spec is None or not self.weights:
+            return np.ones(count)
+        rng = self.rng("frailty", window)
+        if isinstance(spec, GammaFrailty):
+            return rng.standard_gamma(spec.shape, count) / spec.shape
+        return np.exp(rng.normal(-0.5 * spec.sigma**2, spec.sigma, count))

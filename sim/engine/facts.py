@@ -1,0 +1,67 @@
+"""From rows of blocks to batches: ids, and the merge of the blocks' sorted runs into one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sim.attributes.column import TIME_TYPE, Column
+from sim.batch import Batch, Stream
+from sim.engine.window import Window
+
+Times = NDArray[np.int64]
+
+SEQUENCE_BITS = 26
+BLOCK_BITS = 6
+TICK_BITS = 21
+"""Together 53 bits, which even a consumer that reads JSON numbers as doubles gets whole."""
+
+
+def fact_ids(window: Window, block: int, count: int, first: int = 0) -> Times:
+    """Ids of a stream's facts of one block and window: unique without coordination, ascending with (tick, block)."""
+    base = (window.number << (BLOCK_BITS + SEQUENCE_BITS)) | (block << SEQUENCE_BITS)
+    return np.arange(base + first, base + first + count, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts of one stream from one block, by (event time, id); `columns` has all but the event time, by name."""
+
+    times: Times
+    columns: dict[str, Column]
+
+
+def merge(stream: Stream, pieces: Sequence[Facts], window: Window) -> Batch:
+    """All of `pieces`, which come by ascending block, as one batch in the order of (event time, id)."""
+    pieces = [piece for piece in pieces if len(piece.times)]
+    if not pieces:
+        return Batch(stream, _empty(stream), window.start, window.until)
+    times = np.concatenate([piece.times for piece in pieces])
+    order = _order(times, window) if len(pieces) > 1 else None
+    arrays = []
+    for name in stream.schema.names:
+        if name == "event_time":
+            column = Column(times, TIME_TYPE)
+        else:
+            column = Column.concat([piece.columns[name] for piece in pieces])
+        arrays.append((column if order is None else column.take(order)).to_arrow())
+    return Batch(stream, pa.RecordBatch.from_arrays(arrays, schema=stream.schema), window.start, window.until)
+
+
+def _empty(stream: Stream) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in stream.schema], schema=stream.schema)
+
+
+def _order(times: Times, window: Window) -> NDArray[np.int64]:
+    """The stable order of `times`. Sorting (time, position) packed into one integer costs a third of an argsort."""
+    bits = int(len(times) - 1).bit_length()
+    if (window.until - window.start).bit_length() + bits > 62:
+        return np.argsort(times, kind="stable")
+    packed = ((times - window.start) << bits) | np.arange(len(times))
+    packed.sort()
+    packed &= (1 << bits) - 1
+    return packed

@@ -1,0 +1,58 @@
+"""The clock: SimPy runs the components tick by tick, and the processes that a user adds in between.
+
+A component fills a whole window when the window begins. A user's process wakes whenever it likes inside of it, and sees
+the populations as of its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any
+
+import simpy
+
+from sim.batch import Batch
+from sim.engine.components import Acting, Arriving
+from sim.engine.process import BlockView, UserProcess
+from sim.engine.window import Window, windows
+from sim.engine.world import World
+
+
+class _Boundary(simpy.Event):
+    """The beginning of a window: before anything else that happens at the same time."""
+
+    def __init__(self, env: simpy.Environment, delay: int) -> None:
+        super().__init__(env)
+        self._ok = True
+        self._value = None
+        env.schedule(self, priority=simpy.events.URGENT, delay=delay)
+
+
+def live(
+    env: simpy.Environment, component: Arriving | Acting, world: World, ticks: Iterable[Window]
+) -> Generator[simpy.Event, Any, None]:
+    """The life of a component: fill a window, sleep until the next."""
+    for window in ticks:
+        component.advance(window, world.emit)
+        yield _Boundary(env, window.until - env.now)
+
+
+def run(world: World, processes: Sequence[UserProcess]) -> Iterator[Batch]:
+    """All batches of a run, window by window, by rank within each."""
+    model = world.model
+    ticks = list(windows(model.start, model.end, model.tick))
+    env = simpy.Environment(initial_time=model.start)
+    for component in world.components:
+        env.process(live(env, component, world, ticks))
+    views = [
+        BlockView(env, world, process, index) for process in processes for index in sorted(world.own)
+    ]
+    for view in views:
+        env.process(view.process.live(env, view))
+    for window in ticks:
+        for view in views:
+            view.window = window
+        env.run(until=window.until)
+        for view in views:
+            view.flush()
+        yield from world.collect(window)

@@ -1,0 +1,274 @@
+"""The machine kernel: all tokens of a block move through their state machine in vectorised rounds.
+
+A token's next exit is drawn when it enters a state. Competing hazards each draw their time and the earliest wins; what
+varies with age or time is sampled by thinning on the scale of the cumulative base hazard (Lewis and Shedler 1979), so
+times of exit are exact and owe nothing to the tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sim.engine.growable import Growable
+from sim.maths.curves import BoundCurve, bounds
+from sim.model.model import Exit, Machine
+
+NEVER = np.int64(2**62)
+_GRID = 2048
+
+Indices = NDArray[np.int64]
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """State changes within one window, by (time, entity); all arrays have one element per change."""
+
+    times: Times
+    entities: Indices
+    source: NDArray[np.int8]
+    target: NDArray[np.int8]
+    reason: NDArray[np.int16]
+    dwell: Times
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the machine must know of its tokens: births, and the codes of their segments, by entity."""
+
+    births: Callable[[], Times]
+    segments: Callable[[], Sequence[NDArray[np.int8]]]
+
+
+class MachineState:
+    """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning."""
+
+    def __init__(self, machine: Machine, tokens: Tokens, horizon: tuple[int, int]) -> None:
+        self.machine = machine
+        self.dictionary = pa.array(machine.states, pa.string())
+        """The names of the states by code."""
+        self.reasons = pa.array(machine.reasons, pa.string())
+        """The reasons of transitions by code."""
+        self._tokens = tokens
+        self._state = Growable(np.int8)
+        self._since = Growable(np.int64)
+        self._next = Growable(np.int64)
+        self._exit = Growable(np.int16)
+        self._clocks = [[_Clock(exit_, horizon) for exit_ in exits] for exits in machine.exits]
+        width = max((len(exits) for exits in machine.exits), default=0) or 1
+        self._target = np.zeros((len(machine.states), width), dtype=np.int8)
+        self._reason = np.zeros((len(machine.states), width), dtype=np.int16)
+        for state, exits in enumerate(machine.exits):
+            for number, exit_ in enumerate(exits):
+                self._target[state, number] = exit_.to
+                self._reason[state, number] = exit_.reason
+        self.before: NDArray[np.int8] = np.empty(0, dtype=np.int8)
+        """States at the start of the present window (at birth, for those born in it)."""
+        self.history = _nothing()
+        """Changes in the present window, by (entity, time)."""
+        self.changed: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
+        """Which entities change in the present window."""
+
+    @property
+    def states(self) -> NDArray[np.int8]:
+        """States at the end of the present window."""
+        return self._state.values
+
+    def enter(self, times: Times, rng: np.random.Generator) -> None:
+        """Admit new tokens, which enter their initial states at `times`."""
+        first, count = len(self._state), len(times)
+        shares = np.cumsum(self.machine.initial)
+        states = np.searchsorted(shares / shares[-1], rng.random(count), side="right").astype(np.int8)
+        self._state.extend(states)
+        self._since.extend(times)
+        self._next.extend(np.full(count, NEVER))
+        self._exit.extend(np.zeros(count, dtype=np.int16))
+        self._schedule(np.arange(first, first + count), times, rng)
+
+    def skip(self, until: int, rng: np.random.Generator) -> None:
+        """Live through everything before `until` without a trace: the past of those that exist at the start."""
+        self._run(until, rng)
+
+    def advance(self, until: int, rng: np.random.Generator) -> Transitions:
+        """All changes before `until`, by (time, entity)."""
+        self.before = self._state.values.copy()
+        rounds = self._run(until, rng)
+        self.changed = np.zeros(len(self._state), dtype=np.bool_)
+        if not rounds:
+            self.history = _nothing()
+            return self.history
+        happened = _concat(rounds)
+        self.changed[happened.entities] = True
+        self.history = _ordered(happened, np.lexsort((happened.times, happened.entities)))
+        return _ordered(happened, np.lexsort((happened.entities, happened.times)))
+
+    def state_at(self, entities: Indices, times: Times) -> NDArray[np.int8]:
+        """The states of entities at times in the present window, int8[n]."""
+        states = self.before[entities]
+        moving = np.flatnonzero(self.changed[entities])
+        if len(moving):
+            last = self._last_change(entities[moving], times[moving])
+            some = last >= 0
+            states[moving[some]] = self.history.target[last[some]]
+        return states
+
+    def since(self, entities: Indices, times: Times) -> Times:
+        """When entities entered the states that they are in at `times`."""
+        since = self._since.values[entities].copy()
+        moving = np.flatnonzero(self.changed[entities])
+        if len(moving):
+            history = self.history
+            first = np.searchsorted(history.entities, entities[moving])
+            last = self._last_change(entities[moving], times[moving])
+            entered = history.times[np.maximum(last, 0)]
+            before = history.times[first] - history.dwell[first]
+            since[moving] = np.where(last >= 0, entered, before)
+        return since
+
+    def _last_change(self, entities: Indices, times: Times) -> Indices:
+        """Index in `history` of the last change at or before each time; -1 where there is none."""
+        history = self.history
+        known, place = np.unique(history.entities, return_inverse=True)
+        base = int(history.times.min())
+        span = int(max(history.times.max(), times.max())) - base + 2
+        rank = np.searchsorted(known, entities)
+        keys = place.astype(np.int64) * span + (history.times - base)
+        wanted = rank * span + np.maximum(times - base, -1)
+        last = np.searchsorted(keys, wanted, side="right") - 1
+        return np.where((last >= 0) & (history.entities[np.maximum(last, 0)] == entities), last, -1)
+
+    def _run(self, until: int, rng: np.random.Generator) -> list[Transitions]:
+        rounds = []
+        due = np.flatnonzero(self._next.values < until)
+        while len(due):
+            times = self._next.values[due]
+            source, number = self._state.values[due], self._exit.values[due]
+            target = self._target[source, number]
+            dwell = times - self._since.values[due]
+            rounds.append(Transitions(times, due, source, target, self._reason[source, number], dwell))
+            self._state.values[due] = target
+            self._since.values[due] = times
+            self._schedule(due, times, rng)
+            due = due[self._next.values[due] < until]
+        return rounds
+
+    def _schedule(self, entities: Indices, times: Times, rng: np.random.Generator) -> None:
+        """Draw the next exit of `entities`, which enter their present states at `times`."""
+        states = self._state.values[entities]
+        for state, clocks in enumerate(self._clocks):
+            here = np.flatnonzero(states == state)
+            if not len(here):
+                continue
+            best = np.full(len(here), NEVER)
+            choice = np.zeros(len(here), dtype=np.int16)
+            branch = rng.random(len(here)) if any(clock.exit.after for clock in clocks) else None
+            passed = 0.0
+            for number, clock in enumerate(clocks):
+                if clock.exit.after is not None and branch is not None:
+                    taken = (branch >= passed) & (branch < passed + clock.exit.probability)
+                    passed += clock.exit.probability
+                    leave = np.where(taken, clock.dwell(times[here], rng), NEVER)
+                else:
+                    leave = clock.leave(entities[here], times[here], self._tokens, rng)
+                earlier = leave < best
+                best[earlier] = leave[earlier]
+                choice[earlier] = number
+            self._next.values[entities[here]] = best
+            self._exit.values[entities[here]] = choice
+
+
+class _Clock:
+    """Draws times of leaving by one exit."""
+
+    def __init__(self, exit_: Exit, horizon: tuple[int, int]) -> None:
+        self.exit = exit_
+        self._end = horizon[1]
+        self._ceiling = 1.0
+        if exit_.curve is not None:
+            self._ceiling *= _supremum(exit_.curve, *horizon)
+        for vintage in exit_.vintages:
+            self._ceiling *= _supremum(vintage, 0, horizon[1] - horizon[0])
+
+    def dwell(self, times: Times, rng: np.random.Generator) -> Times:
+        """The end of a dwell time that begins at `times`."""
+        assert self.exit.after is not None
+        return _later(times, self.exit.after.draw(rng, len(times)))
+
+    def leave(self, entities: Indices, times: Times, tokens: Tokens, rng: np.random.Generator) -> Times:
+        """The first event of the hazard after `times`; NEVER where it is beyond the horizon."""
+        hazard = self.exit.hazard
+        assert hazard is not None
+        scale = np.full(len(entities), self._ceiling)
+        for factors, codes in zip(self.exit.segments, tokens.segments(), strict=True):
+            if not np.all(factors == 1.0):
+                scale *= factors[codes[entities]]
+        at_risk = np.flatnonzero(scale > 0)
+        leave = np.full(len(entities), NEVER)
+        cumulative = np.zeros(len(at_risk))
+        varying = self.exit.curve is not None or bool(self.exit.vintages)
+        while len(at_risk):
+            cumulative += rng.standard_exponential(len(at_risk)) / scale[at_risk]
+            candidate = _later(times[at_risk], hazard.inverse(cumulative))
+            if not varying:
+                leave[at_risk] = candidate
+                break
+            uniform = rng.random(len(at_risk)) * self._ceiling
+            inside = candidate < self._end
+            accepted = inside.copy()
+            accepted[inside] = uniform[inside] < self._factor(
+                candidate[inside], tokens.births()[entities[at_risk[inside]]]
+            )
+            leave[at_risk[accepted]] = candidate[accepted]
+            pending = inside & ~accepted
+            at_risk, cumulative = at_risk[pending], cumulative[pending]
+        return leave
+
+    def _factor(self, times: Times, births: Times) -> NDArray[np.float64]:
+        factor = np.ones(len(times))
+        if self.exit.curve is not None:
+            factor *= self.exit.curve.at(times)
+        for vintage in self.exit.vintages:
+            factor *= vintage.at(times - births)
+        return factor
+
+
+def _later(times: Times, delay: NDArray[np.float64]) -> Times:
+    """`times` plus a delay of at least a microsecond, NEVER where it does not fit."""
+    fits = delay < 2.0**60
+    return np.where(fits, times + np.maximum(np.where(fits, delay, 0.0), 1.0).astype(np.int64), NEVER)
+
+
+def _supremum(curve: BoundCurve, start: int, until: int) -> float:
+    even = np.linspace(start, until, _GRID + 1).astype(np.int64)
+    edges = np.unique(np.concatenate([even, curve.breaks(start, until)]))
+    return float(bounds(curve, edges)[1].max()) if len(edges) > 1 else 1.0
+
+
+def _concat(rounds: list[Transitions]) -> Transitions:
+    columns = zip(*((r.times, r.entities, r.source, r.target, r.reason, r.dwell) for r in rounds), strict=True)
+    return Transitions(*(np.concatenate(column) for column in columns))
+
+
+def _ordered(changes: Transitions, order: Indices) -> Transitions:
+    return Transitions(
+        changes.times[order],
+        changes.entities[order],
+        changes.source[order],
+        changes.target[order],
+        changes.reason[order],
+        changes.dwell[order],
+    )
+
+
+def _nothing() -> Transitions:
+    times = np.empty(0, dtype=np.int64)
+    codes = np.empty(0, dtype=np.int8)
+    return Transitions(times, times, codes, codes, np.empty(0, dtype=np.int16), times)

@@ -1,0 +1,39 @@
+"""Who are an entity's children: the index from parents to the entities of a child population."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.engine.block import Block
+
+Indices = NDArray[np.int64]
+
+
+class Offspring:
+    """The children in `children`, a block of a child population, of the entities of the parent's block."""
+
+    def __init__(self, children: Block) -> None:
+        assert children.parent is not None
+        order = np.argsort(children.parents, kind="stable")
+        counts = np.bincount(children.parents, minlength=len(children.parent))
+        self._ids = children.ids[order]
+        self._births = children.births[order]
+        self._count = counts
+        self._first = np.cumsum(counts) - counts
+        self._last_birth = int(children.births[-1]) if len(order) else 0
+
+    def of(self, parents: Indices, times: NDArray[np.int64]) -> tuple[Indices, Indices, Indices]:
+        """For each parent, first position and number of the children born by the time, and the ids at positions."""
+        first, count = self._first[parents], self._count[parents]
+        if len(times) and self._last_birth > times.min():
+            count = self._born(first, count, times)
+        return first, count, self._ids
+
+    def _born(self, first: Indices, count: Indices, times: NDArray[np.int64]) -> Indices:
+        """Children are in order of birth, so those born by a time come first: count them one rank after the other."""
+        born = np.zeros_like(count)
+        for rank in range(int(count.max(initial=0))):
+            some = np.flatnonzero(count > rank)
+            born[some] += self._births[first[some] + rank] <= times[some]
+        return born

@@ -1,0 +1,149 @@
+"""The rows that attributes are drawn for: what they can see of the simulation at their own event times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.attributes.column import TIME_TYPE, Column
+from sim.engine.block import Block
+from sim.engine.directory import Directory
+from sim.engine.offspring import Offspring
+from sim.engine.randomness import Randomness
+from sim.engine.window import Window
+from sim.maths.curves import CurveRef
+from sim.maths.timecurve import BoundCurve
+from sim.maths.units import DAY
+from sim.model.model import Model, Segmentation, Values
+
+Times = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all rows of a run share."""
+
+    model: Model
+    randomness: Randomness
+    directories: Mapping[str, Directory]
+    offspring: Callable[[Block, str], Offspring]
+    _inline: dict[str, BoundCurve] = field(default_factory=dict)
+
+    def curve(self, curve: CurveRef) -> BoundCurve:
+        """A curve by name, or one that is given inline, bound to the model's time."""
+        if isinstance(curve, str):
+            return self.model.curves[curve]
+        key = repr(curve)
+        if key not in self._inline:
+            self._inline[key] = curve.bind(self.model.timeline, self.model.curves)
+        return self._inline[key]
+
+
+class EventRows:
+    """Rows at `times` of `entities` (local indices of `block`), as the attributes of a stream see them.
+
+    `name` is the stream's (or, for newborns, the population's), `given` the columns of the fact that they follow from.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        block: Block,
+        window: Window,
+        name: str,
+        times: Times,
+        entities: NDArray[np.int64],
+        ids: Times,
+        values: Values,
+        given: Mapping[str, Column] | None = None,
+        subject: str | None = None,
+    ) -> None:
+        self.times = times
+        self.ids = ids
+        self.subject = subject
+        self.entities = entities
+        self.block = block
+        self._around = around
+        self._window = window
+        self._name = name
+        self._values = values
+        self._given = given or {}
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def rng(self, name: str) -> np.random.Generator:
+        """The random stream of one attribute of these rows."""
+        return self._around.randomness.generator(f"{self._name}/{name}", self.block.index, self._window.number)
+
+    def shared_rng(self, name: str) -> np.random.Generator:
+        """A random stream that is the same wherever it is asked for."""
+        return self._around.randomness.generator(name)
+
+    def column(self, name: str) -> Column:
+        """What is known of the rows; raises KeyError for anything else."""
+        if name in self._given:
+            return self._given[name]
+        if name == "event_time":
+            return Column(self.times, TIME_TYPE)
+        if name == "age":
+            return Column.of((self.times - self.block.births[self.entities]) / DAY)
+        prefix, _, attribute = name.rpartition(".")
+        for generation, block in enumerate(self.block.lineage()):
+            entity = block.population.name
+            if prefix == entity or (not prefix and attribute == f"{entity}_id"):
+                return self._of(block, self.block.ancestors(self.entities, generation), attribute)
+        if prefix:
+            raise KeyError(name)
+        return self._of(self.block, self.entities, attribute)
+
+    def _of(self, block: Block, entities: NDArray[np.int64], name: str) -> Column:
+        """Attribute, state, segment, id or birth of entities of `block`, as of the rows' times."""
+        if name in block.columns:
+            return block.columns[name].column.take(entities)
+        if name in ("id", f"{block.population.name}_id"):
+            return Column.of(block.ids[entities])
+        if name == "born_at":
+            return Column(block.births[entities], TIME_TYPE)
+        if name == "state" and block.machine is not None and block.population.machine is not None:
+            codes = block.machine.state_at(entities, self.times)
+            return Column.coded(codes, block.machine.dictionary)
+        for segmentation, codes in zip(block.population.segmentations, block.segments, strict=True):
+            if name in ("segment", segmentation.name):
+                return Column.coded(codes[entities], segmentation.dictionary)
+        raise KeyError(name)
+
+    def value_factor(self, attribute: str) -> NDArray[np.float64] | None:
+        """What segments and age multiply values by."""
+        values = self._values
+        if values.trivial:
+            return None
+        factor = np.ones(len(self))
+        for factors, codes in zip(values.segments, self.block.segments, strict=True):
+            factor *= factors[codes[self.entities]]
+        if values.vintage is not None:
+            factor *= values.vintage.at(np.maximum(self.times - self.block.births[self.entities], 0))
+        return factor
+
+    def curve(self, curve: CurveRef) -> NDArray[np.float64]:
+        """A curve at the rows' times."""
+        return self._around.curve(curve).at(self.times)
+
+    def reference(self, entity: str) -> Directory:
+        """The population called `entity`."""
+        return self._around.directories[entity]
+
+    def own(self, entity: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The children of kind `entity` that the rows' entities have by the rows' times."""
+        return self._around.offspring(self.block, entity).of(self.entities, self.times)
+
+
+def segmentation_columns(block: Block, segmentations: tuple[Segmentation, ...]) -> dict[str, Column]:
+    """The segments of the fresh entities of `block`, by segmentation."""
+    return {
+        segmentation.name: Column.coded(codes[block.fresh], segmentation.dictionary)
+        for segmentation, codes in zip(segmentations, block.segments, strict=True)
+    }

@@ -1,0 +1,89 @@
+"""The weights of a block's entities: what makes one entity more active than another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.engine.groups import Groups, groups_of
+from sim.engine.growable import Growable
+from sim.engine.states import StateEffect
+from sim.engine.vintage import Vintage
+from sim.engine.window import Window
+from sim.model.model import Profile
+
+if TYPE_CHECKING:
+    from sim.engine.block import Block
+
+Indices = NDArray[np.int64]
+
+
+class Weights:
+    """The weights of a block's entities under one profile, kept in groups by their bounds for the present window.
+
+    An entity changes group when it is born, when its state (or an ancestor's) changes, and when it passes an age at
+    which the bound changes: rarely, so that a window costs little for those to whom nothing happens.
+    """
+
+    def __init__(self, block: Block, profile: Profile, vintage: Vintage | None) -> None:
+        self.profile = profile
+        self.vintage = vintage
+        self.groups = Groups()
+        self.effects = [StateEffect(block, states) for states in profile.states]
+        self._block = block
+        self._base = Growable(np.float32)
+        self._share = Growable(np.float32)
+        self._changing = np.empty(0, dtype=np.int64)
+
+    @property
+    def share(self) -> NDArray[np.float32]:
+        """Weight without age and state, over the bound in force: float32[n], meaningful for members of a group."""
+        return self._share.values
+
+    def admit(self, frailty: NDArray[np.float64], births: NDArray[np.int64]) -> None:
+        """Take in newborn entities, in no group yet."""
+        base = frailty.copy()
+        for factors, codes in zip(self.profile.segments, self._block.segments, strict=True):
+            base *= factors[codes[self._block.fresh]]
+        if self.profile.cohort is not None:
+            base *= self.profile.cohort.at(births)
+        self._base.extend(base)
+        self._share.extend(np.zeros(len(base), dtype=np.float32))
+        self.groups.admit(len(base))
+
+    def regroup(self, window: Window, previous: Window | None) -> None:
+        """Move entities whose bound changes with this window."""
+        changing = np.zeros(len(self._block), dtype=np.bool_)
+        for effect in self.effects:
+            changing |= effect.changing()
+        now = np.flatnonzero(changing)
+        fresh = np.arange(self._block.fresh.start, self._block.fresh.stop)
+        # Who changed state in the window before has been bounded for both states until now.
+        entities = np.unique(np.concatenate([fresh, now, self._changing, *self._ageing(window, previous)]))
+        self._changing = now
+        if len(entities):
+            self._assign(entities, window)
+
+    def _ageing(self, window: Window, previous: Window | None) -> list[Indices]:
+        """Those who pass an age at which the bound changes: ranges of the birth order."""
+        if self.vintage is None or previous is None or len(self.vintage.steps) < 2:
+            return []
+        births, steps = self._block.births, self.vintage.steps[1:]
+        first = np.searchsorted(births, previous.start - steps, side="right")
+        last = np.searchsorted(births, window.start - steps, side="right")
+        return [np.arange(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
+
+    def _assign(self, entities: Indices, window: Window) -> None:
+        with np.errstate(divide="ignore"):
+            bound = np.log2(self._base.values[entities].astype(np.float64))
+            if self.vintage is not None:
+                ages = window.start - self._block.births[entities]
+                step = np.maximum(np.searchsorted(self.vintage.steps, ages, side="right") - 1, 0)
+                bound += self.vintage.levels[step]
+            for effect in self.effects:
+                bound += np.log2(effect.largest(entities))
+        moved = self.groups.assign(entities, groups_of(bound))
+        members = moved[self.groups.member(moved)]
+        self._share.values[members] = self._base.values[members] / self.groups.bounds(members)

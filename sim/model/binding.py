@@ -1,0 +1,25 @@
+"""Curves bound to the scenario's time; the same list of names is bound once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sim.maths.curves import BoundCurve, CurveRef, bind, bind_all, product_of
+from sim.maths.timeline import Timeline
+from sim.scenario.schema import Scenario
+
+
+class Binder:
+    """Binds the curves of a scenario. Products of the same curves are the same object, so that work on them is shared."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.timeline = Timeline(scenario.start, scenario.end, scenario.zone)
+        self.curves = bind_all(scenario.curves, self.timeline)
+        self._products: dict[str, BoundCurve] = {}
+
+    def product(self, curves: Sequence[CurveRef]) -> BoundCurve:
+        """The product of named and inline curves; of none, the constant 1."""
+        key = repr(list(curves))
+        if key not in self._products:
+            self._products[key] = product_of([bind(curve, self.timeline, self.curves) for curve in curves])
+        return self._products[key]

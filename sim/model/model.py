@@ -1,0 +1,205 @@
+"""The compiled model: a scenario with names turned into codes and curves bound to its time.
+
+Everything here is data that the engine reads; nothing changes during a run. Arrays by segment or state are indexed by
+code, the position of the name in its declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sim.attributes.table import AttributeTable
+from sim.batch import Stream
+from sim.maths.ages import AgeCurve
+from sim.maths.curves import BoundCurve
+from sim.maths.distributions import CountDistribution, DurationDistribution
+from sim.maths.hazards import Hazard
+from sim.maths.timeline import Timeline
+from sim.model.process import UserProcess
+from sim.scenario.schedule import Schedule
+from sim.scenario.schema import Arrivals, Frailty, Initial
+
+Factors = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """A segmentation in effect for a population; `owner` is the population (it or an ancestor) that draws it."""
+
+    name: str
+    owner: int
+    names: tuple[str, ...]
+    shares: Factors
+    activity: Factors
+    value: Factors
+    hazard: Factors
+    dictionary: pa.Array
+
+
+@dataclass(frozen=True, slots=True)
+class StateFactors:
+    """Factors by state, of the lifecycle that an entity has itself (generation 0) or that an ancestor has."""
+
+    generation: int
+    factors: Factors
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What multiplies the rate of one or more streams of a population, besides frailty and curves over time.
+
+    `segments` has an array of factors for each segmentation of the population. The states of ancestors count too: what
+    belongs to an entity rests while the entity does.
+    """
+
+    segments: tuple[Factors, ...]
+    vintage: AgeCurve | None
+    cohort: BoundCurve | None
+    states: tuple[StateFactors, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """One way out of a state. Either `hazard` (with its factors) or `after` (with `probability`) is there."""
+
+    to: int
+    reason: int
+    hazard: Hazard | None
+    segments: tuple[Factors, ...]
+    vintages: tuple[AgeCurve, ...]
+    curve: BoundCurve | None
+    after: DurationDistribution | None
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A state machine: states by code, their ways out, and the shares of the initial states."""
+
+    states: tuple[str, ...]
+    reasons: tuple[str, ...]
+    initial: Factors
+    exits: tuple[tuple[Exit, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What multiplies attributes with `value: true`: factors by segment for each segmentation, and a curve over age."""
+
+    segments: tuple[Factors, ...]
+    vintage: AgeCurve | None
+
+    @property
+    def trivial(self) -> bool:
+        """Whether nothing is multiplied."""
+        return self.vintage is None and all(bool(np.all(factors == 1.0)) for factors in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """One kind of entity. `stream` and `transitions` are the streams of births and of state changes."""
+
+    name: str
+    index: int
+    parent: int | None
+    initial: Initial | None
+    arrivals: Arrivals | None
+    arrival_rate: float
+    """Births per microsecond where `arrival_curve` is 1; 0 unless births are a Poisson process."""
+    arrival_curve: BoundCurve
+    nominal: int
+    """Those at the start, or the expected number where there are none: what popularity ranks are dealt over."""
+    frailty: Frailty | None
+    segmentations: tuple[Segmentation, ...]
+    machine: Machine | None
+    profiles: tuple[Profile, ...]
+    values: Values
+    table: AttributeTable
+    kept: frozenset[str]
+    """Attributes that something else reads: the engine keeps these, the others are drawn, emitted and forgotten."""
+    shared: bool
+    """Whether anything looks entities of this kind up: then every shard knows the attributes of all of them."""
+    stream: Stream | None
+    transitions: Stream | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildActivity:
+    """Facts that follow from each fact of a stream. `carried` names what they read of the fact that they follow from."""
+
+    name: str
+    count: CountDistribution
+    probability: float
+    after: DurationDistribution | None
+    values: Values
+    table: AttributeTable
+    carried: frozenset[str]
+    children: tuple[ChildActivity, ...]
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Facts of one kind, of one population: at a rate (per microsecond) or on a schedule.
+
+    A scheduled fact happens where no factor in `states` is 0.
+    """
+
+    name: str
+    population: int
+    profile: int
+    rate: float
+    curve: BoundCurve
+    schedule: Schedule | None
+    states: tuple[StateFactors, ...]
+    values: Values
+    table: AttributeTable
+    children: tuple[ChildActivity, ...]
+    stream: Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A scenario, ready to run. `order` lists, in words, what runs after what inside a tick."""
+
+    name: str
+    digest: str
+    seed: int
+    timeline: Timeline
+    tick: int
+    blocks: int
+    curves: Mapping[str, BoundCurve]
+    populations: tuple[Population, ...]
+    activities: tuple[Activity, ...]
+    streams: tuple[Stream, ...]
+    processes: tuple[UserProcess, ...]
+    order: tuple[str, ...]
+
+    @property
+    def start(self) -> int:
+        """First instant of the run, in microseconds."""
+        return self.timeline.start
+
+    @property
+    def end(self) -> int:
+        """The run ends before it."""
+        return self.timeline.end
+
+    def population(self, name: str) -> Population:
+        """The population called `name`; raises KeyError."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        raise KeyError(name)
+
+    def lineage(self, population: Population) -> list[Population]:
+        """The population, its parent, the parent's parent and so on."""
+        line = [population]
+        while (parent := line[-1].parent) is not None:
+            line.append(self.populations[parent])
+        return line

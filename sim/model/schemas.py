@@ -1,0 +1,65 @@
+"""The streams of a model: their Arrow schemas and their place in the total order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from sim.attributes.column import STRING_CODES
+from sim.batch import TIME, TIME_TYPE, Stream
+
+
+def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"description": description})
+
+
+def birth_stream(
+    kind: str,
+    parent: str | None,
+    segmentations: Iterable[str],
+    stateful: bool,
+    attributes: Iterable[pa.Field],
+    rank: int,
+    description: str,
+) -> Stream:
+    """The stream of an entity's births: one fact an entity, at its birth, or at the start for those who exist then."""
+    fields = [
+        _field(f"{kind}_id", pa.int64(), f"which {kind}"),
+        _field(TIME, TIME_TYPE, "when it was born, or the start of the run if that is later"),
+        _field("born_at", TIME_TYPE, "when it was born"),
+    ]
+    if parent is not None:
+        fields.append(_field(f"{parent}_id", pa.int64(), f"the {parent} that it belongs to"))
+    fields.extend(_field(name, STRING_CODES, f"segment of the segmentation {name}") for name in segmentations)
+    if stateful:
+        fields.append(_field("state", STRING_CODES, "state at the event time"))
+    fields.extend(attributes)
+    return Stream(kind, pa.schema(fields), f"{kind}_id", f"{kind}_id", rank, description or f"births of {kind}")
+
+
+def transition_stream(kind: str, rank: int) -> Stream:
+    """The stream of an entity's changes of state."""
+    name = f"{kind}_lifecycle"
+    fields = [
+        _field(f"{name}_id", pa.int64(), "which change"),
+        _field(TIME, TIME_TYPE, "when it happened"),
+        _field(f"{kind}_id", pa.int64(), f"which {kind}"),
+        _field("from_state", STRING_CODES, "the state that it left"),
+        _field("to_state", STRING_CODES, "the state that it entered"),
+        _field("reason", STRING_CODES, "why, where the scenario gives a reason"),
+        _field("seconds_in_state", pa.float64(), "how long it was in the state that it left"),
+    ]
+    return Stream(name, pa.schema(fields), f"{name}_id", f"{kind}_id", rank, f"changes of state of {kind}")
+
+
+def fact_stream(
+    name: str, kind: str, parent: str | None, attributes: Iterable[pa.Field], rank: int, description: str
+) -> Stream:
+    """A stream of facts of the entity `kind`; `parent` is the stream that each fact follows from, if any."""
+    fields = [_field(f"{name}_id", pa.int64(), f"which {name}"), _field(TIME, TIME_TYPE, "when it happened")]
+    if parent is not None:
+        fields.append(_field(f"{parent}_id", pa.int64(), f"the {parent} that it follows from"))
+    fields.append(_field(f"{kind}_id", pa.int64(), f"the {kind} whose fact it is"))
+    fields.extend(attributes)
+    return Stream(name, pa.schema(fields), f"{name}_id", f"{kind}_id", rank, description or f"{name} of {kind}")

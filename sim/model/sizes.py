@@ -1,0 +1,77 @@
+"""How large a scenario is: expected entities and facts, and the tick that follows from them.
+
+The tick comes from the scenario's own numbers, never from the machine, because it is part of what is reproducible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sim.maths.curves import BoundCurve, integral
+from sim.maths.units import DAY, HOUR, MINUTE, SECOND, WEEK
+from sim.model.binding import Binder
+from sim.scenario.schema import Child, Scenario, StreamSpec
+
+FACTS_PER_TICK = 1_000_000
+_TICKS = (1000, 10_000, 100_000, SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, WEEK, 30 * DAY)
+MAX_TICKS = 2**21
+
+
+def expected_entities(scenario: Scenario, arrivals: Mapping[str, tuple[float, BoundCurve]]) -> dict[str, float]:
+    """Expected number of entities of each kind by the end of the run; parents come before children in `arrivals`."""
+    expected: dict[str, float] = {}
+    for kind, (rate, curve) in arrivals.items():
+        entity = scenario.entities[kind]
+        count = float(entity.initial.count) if entity.initial else 0.0
+        if entity.arrivals is not None:
+            if entity.arrivals.total is not None:
+                count += entity.arrivals.total
+            elif entity.arrivals.per_parent is not None and entity.parent is not None:
+                count += entity.arrivals.per_parent.mean() * expected[entity.parent]
+            else:
+                count += rate * integral(curve, scenario.start, scenario.end)
+        expected[kind] = count
+    return expected
+
+
+def facts_per_microsecond(scenario: Scenario, binder: Binder, entities: Mapping[str, float]) -> float:
+    """A rough mean rate of all facts, for choosing the tick: it knows segments and curves, but not states and ages."""
+    total = sum(entities.values()) / (scenario.end - scenario.start)
+    for spec in scenario.streams.values():
+        total += _rate(scenario, binder, spec) * entities[spec.entity] * _family(spec.children)
+    return total
+
+
+def choose_tick(scenario: Scenario, rate: float) -> int:
+    """The longest round tick that expects no more than `FACTS_PER_TICK` facts, and leaves fact ids room to count."""
+    if scenario.tick is not None:
+        return scenario.tick
+    ideal = FACTS_PER_TICK / rate if rate > 0 else float(_TICKS[-1])
+    shortest = (scenario.end - scenario.start) / MAX_TICKS
+    fitting = [tick for tick in _TICKS if shortest < tick <= ideal]
+    longer = [tick for tick in _TICKS if tick > shortest]
+    return fitting[-1] if fitting else (longer[0] if longer else _TICKS[-1])
+
+
+def _rate(scenario: Scenario, binder: Binder, spec: StreamSpec) -> float:
+    if spec.every is not None:
+        return spec.every.probability / spec.every.duration
+    assert spec.rate is not None
+    run = scenario.end - scenario.start
+    rate = spec.rate * integral(binder.product(spec.curves), scenario.start, scenario.end) / run
+    for name, (_, segments) in scenario.segmentations(spec.entity).items():
+        effects = spec.segments.get(name, {})
+        weights = np.array([segment.weight for segment in segments.values()])
+        activity = [
+            segment.activity if (effect := effects.get(key)) is None or effect.activity is None else effect.activity
+            for key, segment in segments.items()
+        ]
+        rate *= float(weights @ np.array(activity) / weights.sum())
+    return rate
+
+
+def _family(children: Mapping[str, Child]) -> float:
+    """Facts per fact: itself and all that follow from it."""
+    return 1.0 + sum(child.probability * child.count.mean() * _family(child.children) for child in children.values())
