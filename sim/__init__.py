@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sim.engine.simulate import simulate
     from sim.errors import DatagenError
     from sim.model.compile import compile_scenario
-    from sim.model.forecast import forecast
+    from sim.engine.forecast import forecast
     from sim.scenario.loader import load
 
 __all__ = [
@@ -47,7 +47,7 @@ _HOMES = {
     "DatagenError": "sim.errors",
     "Stream": "sim.batch",
     "compile_scenario": "sim.model.compile",
-    "forecast": "sim.model.forecast",
+    "forecast": "sim.engine.forecast",
     "load": "sim.scenario.loader",
     "register_generator": "sim.attributes.registry",
     "simulate": "sim.engine.simulate",

@@ -14,7 +14,7 @@ from sim.cli.values import parse_overrides
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sim.model.forecast import Forecast
+    from sim.engine.forecast import Forecast
     from sim.model.model import Model
 
 
@@ -36,7 +36,7 @@ def plan(
     follow their causes.
     """
     from sim.cli.job import Job
-    from sim.model.forecast import forecast
+    from sim.engine.forecast import forecast
 
     model = Job(scenario, parse_overrides(override or [], start=start, end=end)).model()
     expected = forecast(model)

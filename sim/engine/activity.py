@@ -58,7 +58,7 @@ def _accept(
     if upper is not None and lower is not None:
         kept = np.flatnonzero(needed < upper)
         times, entities, needed, lower = times.take(kept), entities.take(kept), needed.take(kept), lower.take(kept)
-        sure = lower * np.float32(intensity.lowest_ratio)
+        sure: NDArray[np.float32] | np.float32 = lower * np.float32(intensity.lowest_ratio)
     else:
         sure = np.float32(intensity.lowest_ratio)
     doubtful = np.flatnonzero(needed >= sure)

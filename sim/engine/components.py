@@ -76,7 +76,15 @@ class Arriving:
         entities = np.arange(block.fresh.start, block.fresh.stop)
         times = np.maximum(births, window.start)
         rows = EventRows(
-            self._around, block, window, population.name, times, entities, ids, population.values, subject=population.name
+            self._around,
+            block,
+            window,
+            population.name,
+            times,
+            entities,
+            ids,
+            population.values,
+            subject=population.name,
         )
         columns = population.table.evaluate(rows)
         block.keep(columns)

@@ -54,11 +54,11 @@ class Groups:
 
     def bounds(self, entities: Indices) -> NDArray[np.float64]:
         """The bound in force for each entity, which must be in a group."""
-        return _BOUNDS[self._group.values[entities]]
+        return _BOUNDS.take(self._group.values[entities])
 
     def member(self, entities: Indices) -> NDArray[np.bool_]:
         """Whether each entity is in a group: not where its weight is zero."""
-        return self._group.values[entities] != NONE
+        return np.not_equal(self._group.values[entities], NONE)
 
     def assign(self, entities: Indices, groups: NDArray[np.int16]) -> Indices:
         """Move `entities` (unique) to `groups`; returns those whose group did change."""

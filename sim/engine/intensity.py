@@ -1,8 +1,8 @@
 """The part of an intensity that all entities share: a curve over one tick, cut into cells with bounds.
 
 Points are placed under the cells' upper bounds by inverting the piecewise-linear cumulative bound, and thinned by
-curve(t) / bound(t), which makes them exactly points of the curve's own process (Lewis and Shedler 1979). Where the ratio
-is surely above the tick's lowest one, no curve needs to be evaluated (a squeeze).
+curve(t) / bound(t), which makes them exactly points of the curve's own process (Lewis and Shedler 1979). Candidates
+that even the tick's lowest ratio would accept need no curve to be evaluated (a squeeze).
 """
 
 from __future__ import annotations

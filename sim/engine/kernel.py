@@ -13,9 +13,10 @@ import simpy
 
 from sim.batch import Batch
 from sim.engine.components import Acting, Arriving
-from sim.engine.process import BlockView, UserProcess
+from sim.engine.process import BlockView
 from sim.engine.window import Window, windows
 from sim.engine.world import World
+from sim.model.process import UserProcess
 
 
 class _Boundary(simpy.Event):
@@ -34,7 +35,7 @@ def live(
     """The life of a component: fill a window, sleep until the next."""
     for window in ticks:
         component.advance(window, world.emit)
-        yield _Boundary(env, window.until - env.now)
+        yield _Boundary(env, window.until - window.start)
 
 
 def run(world: World, processes: Sequence[UserProcess]) -> Iterator[Batch]:
@@ -44,9 +45,7 @@ def run(world: World, processes: Sequence[UserProcess]) -> Iterator[Batch]:
     env = simpy.Environment(initial_time=model.start)
     for component in world.components:
         env.process(live(env, component, world, ticks))
-    views = [
-        BlockView(env, world, process, index) for process in processes for index in sorted(world.own)
-    ]
+    views = [BlockView(env, world, process, index) for process in processes for index in sorted(world.own)]
     for view in views:
         env.process(view.process.live(env, view))
     for window in ticks:

@@ -63,12 +63,16 @@ class BlockView:
         block = self._block(kind)
         born = np.arange(int(np.searchsorted(block.births, self.now, side="right")))
         if state is not None:
-            born = born[self._states(block, born) == _code(block.machine.machine.states if block.machine else (), state)]
+            born = born[
+                self._states(block, born) == _code(block.machine.machine.states if block.machine else (), state)
+            ]
         if segment is not None:
             named = [(s.names, codes) for s, codes in zip(block.population.segmentations, block.segments, strict=True)]
             found = [codes[born] == names.index(segment) for names, codes in named if segment in names]
             if not found:
-                raise ParameterError(f"{kind} has no segment {segment!r}; it has {[name for n, _ in named for name in n]}")
+                raise ParameterError(
+                    f"{kind} has no segment {segment!r}; it has {[name for n, _ in named for name in n]}"
+                )
             born = born[np.logical_or.reduce(found)]
         return block.ids[born]
 

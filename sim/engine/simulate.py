@@ -28,7 +28,9 @@ def blocks_of(model: Model, shard: Shard) -> frozenset[int]:
     if not 1 <= number <= count:
         raise ParameterError(f"shard {number}/{count}: the number must be from 1 to {count}")
     if count > model.blocks:
-        raise ParameterError(f"shard {number}/{count}: {model.name} has {model.blocks} blocks, so at most that many shards")
+        raise ParameterError(
+            f"shard {number}/{count}: {model.name} has {model.blocks} blocks, so at most that many shards"
+        )
     return frozenset(range(number - 1, model.blocks, count))
 
 

@@ -37,7 +37,7 @@ class StateEffect:
         """The largest factor in the present window."""
         holders = self._holders(entities)
         machine, changes = self._machine, self._machine.history
-        largest = self._factors[machine.before]
+        largest = self._factors.take(machine.before)
         np.maximum.at(largest, changes.entities, self._factors[changes.target])
         return largest[holders]
 

@@ -59,21 +59,24 @@ class Weights:
         for effect in self.effects:
             changing |= effect.changing()
         now = np.flatnonzero(changing)
-        fresh = np.arange(self._block.fresh.start, self._block.fresh.stop)
         # Who changed state in the window before has been bounded for both states until now.
-        entities = np.unique(np.concatenate([fresh, now, self._changing, *self._ageing(window, previous)]))
+        changing[self._changing] = True
+        changing[self._block.fresh] = True
+        for ageing in self._ageing(window, previous):
+            changing[ageing] = True
         self._changing = now
+        entities = np.flatnonzero(changing)
         if len(entities):
             self._assign(entities, window)
 
-    def _ageing(self, window: Window, previous: Window | None) -> list[Indices]:
+    def _ageing(self, window: Window, previous: Window | None) -> list[slice]:
         """Those who pass an age at which the bound changes: ranges of the birth order."""
         if self.vintage is None or previous is None or len(self.vintage.steps) < 2:
             return []
         births, steps = self._block.births, self.vintage.steps[1:]
         first = np.searchsorted(births, previous.start - steps, side="right")
         last = np.searchsorted(births, window.start - steps, side="right")
-        return [np.arange(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
+        return [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
 
     def _assign(self, entities: Indices, window: Window) -> None:
         with np.errstate(divide="ignore"):

@@ -10,7 +10,7 @@ from sim.scenario.schema import Scenario
 
 
 class Binder:
-    """Binds the curves of a scenario. Products of the same curves are the same object, so that work on them is shared."""
+    """Binds the curves of a scenario; products of the same curves are one object, so that work on them is shared."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.timeline = Timeline(scenario.start, scenario.end, scenario.zone)

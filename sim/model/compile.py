@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+from sim.attributes.table import AttributeTable
 
 from sim.attributes.column import STRING_CODES, TIME_TYPE
-from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
 from sim.maths.curves import BoundCurve, product_of
@@ -20,7 +20,7 @@ from sim.model.needs import Readers, arrival_order
 from sim.model.process import UserProcess
 from sim.model.schemas import birth_stream, fact_stream, transition_stream
 from sim.model.segments import machine_of, profile_of, segmentations_of, values_of
-from sim.model.sizes import choose_tick, expected_entities, facts_per_microsecond
+from sim.model.sizes import choose_tick, expected_entities, expected_rate, facts_per_microsecond
 from sim.scenario.schema import Child, Entity, Scenario, StreamSpec
 
 LANGUAGE_VERSION = 1
@@ -54,14 +54,14 @@ class _Compiler:
     def model(self) -> Model:
         tables = {kind: self._entity_table(kind) for kind in self.order}
         births = {kind: self._birth_streams(kind, tables[kind]) for kind in self.order}
-        activities = tuple(self._activity(name, spec) for name, spec in self.scenario.streams.items())
+        entities = expected_entities(self.scenario, self.arrivals)
+        activities = tuple(
+            self._activity(name, spec, entities[spec.entity]) for name, spec in self.scenario.streams.items()
+        )
         for process in self.processes:
             self._process(process)
         self._check_names()
-        entities = expected_entities(self.scenario, self.arrivals)
-        populations = tuple(
-            self._population(kind, tables[kind], births[kind], entities[kind]) for kind in self.order
-        )
+        populations = tuple(self._population(kind, tables[kind], births[kind], entities[kind]) for kind in self.order)
         return Model(
             name=self.scenario.name,
             digest=digest(self.scenario),
@@ -76,6 +76,10 @@ class _Compiler:
             processes=self.processes,
             order=self._words(),
         )
+
+    @property
+    def _run(self) -> int:
+        return self.scenario.end - self.scenario.start
 
     def _arrivals(self, entity: Entity) -> tuple[float, BoundCurve]:
         """Births per microsecond where the curve is 1, and the curve."""
@@ -142,7 +146,7 @@ class _Compiler:
     def _rank(self) -> int:
         return len(self.streams)
 
-    def _activity(self, name: str, spec: StreamSpec) -> Activity:
+    def _activity(self, name: str, spec: StreamSpec, entities: float) -> Activity:
         kind = spec.entity
         entity = self.scenario.entities[kind]
         context = self._context(kind)
@@ -166,11 +170,10 @@ class _Compiler:
                 self._child(f"streams.{name}", name, child, kind, key, table) for key, child in spec.children.items()
             ),
             stream=stream,
+            expected=entities * expected_rate(self.scenario, self.binder, spec) * self._run,
         )
 
-    def _child(
-        self, path: str, name: str, child: Child, kind: str, key: str, parent: AttributeTable
-    ) -> ChildActivity:
+    def _child(self, path: str, name: str, child: Child, kind: str, key: str, parent: AttributeTable) -> ChildActivity:
         path = f"{path}.children.{key}"
         entity = self.scenario.entities[kind]
         context = self._context(kind)
@@ -224,6 +227,7 @@ class _Compiler:
             arrivals=entity.arrivals,
             arrival_rate=rate,
             arrival_curve=curve,
+            expected=expected,
             nominal=max(initial or round(expected), 1),
             frailty=entity.frailty,
             segmentations=segmentations,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
 from sim.attributes.table import AttributeTable
+
 from sim.batch import Stream
 from sim.maths.ages import AgeCurve
 from sim.maths.curves import BoundCurve
@@ -112,6 +112,8 @@ class Population:
     arrival_rate: float
     """Births per microsecond where `arrival_curve` is 1; 0 unless births are a Poisson process."""
     arrival_curve: BoundCurve
+    expected: float
+    """Entities by the end of the run."""
     nominal: int
     """Those at the start, or the expected number where there are none: what popularity ranks are dealt over."""
     frailty: Frailty | None
@@ -130,7 +132,7 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class ChildActivity:
-    """Facts that follow from each fact of a stream. `carried` names what they read of the fact that they follow from."""
+    """Facts that follow from each fact of a stream; `carried` names what they read of that fact."""
 
     name: str
     count: CountDistribution
@@ -161,6 +163,8 @@ class Activity:
     table: AttributeTable
     children: tuple[ChildActivity, ...]
     stream: Stream
+    expected: float
+    """Facts over the whole run, roughly: states are not considered, children not counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from sim.attributes.table import AttributeTable
 from sim.errors import Problem, ScenarioError
 from sim.scenario.schema import Scenario
 

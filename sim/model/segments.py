@@ -68,9 +68,7 @@ def profile_of(
 
 def _state_factors(lifecycle: Lifecycle, only: Sequence[str] | None) -> Factors:
     """Activity by state; 0 outside of the states `only`, if these are given."""
-    return np.array(
-        [state.factor if only is None or name in only else 0.0 for name, state in lifecycle.states.items()]
-    )
+    return np.array([state.factor if only is None or name in only else 0.0 for name, state in lifecycle.states.items()])
 
 
 def values_of(

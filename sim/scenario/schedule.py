@@ -23,7 +23,9 @@ _MONDAY = 4  # 1970-01-05, the first Monday of the epoch, in days
 class Regular(Model):
     """Facts at equal periods from each entity's birth, or at the boundaries of the calendar."""
 
-    period: str = Field(pattern=_PERIOD.pattern, description="A whole number of units.", examples=["1 month", "2 weeks"])
+    period: str = Field(
+        pattern=_PERIOD.pattern, description="A whole number of units.", examples=["1 month", "2 weeks"]
+    )
     anchor: Literal["birth", "calendar"] = Field(
         "birth", description="Count from the entity's birth, or from the civil calendar's own boundaries."
     )

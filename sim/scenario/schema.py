@@ -75,7 +75,9 @@ class Arrivals(Model):
     def _one_way(self) -> Self:
         ways = [key for key in ("rate", "total", "diffusion", "per_parent") if getattr(self, key) is not None]
         if len(ways) != 1:
-            raise ValueError(f"give exactly one of rate, total, diffusion, per_parent; here: {', '.join(ways) or 'none'}")
+            raise ValueError(
+                f"give exactly one of rate, total, diffusion, per_parent; here: {', '.join(ways) or 'none'}"
+            )
         if self.per_parent is None and self.after is not None:
             raise ValueError("'after' goes with 'per_parent' only")
         if self.per_parent is not None and self.curves:
@@ -176,7 +178,9 @@ class State(Model):
 class Lifecycle(Model):
     """The state machine of an entity."""
 
-    initial: Name | dict[Name, Weight] = Field(description="State at birth, or weights of several.", examples=["active"])
+    initial: Name | dict[Name, Weight] = Field(
+        description="State at birth, or weights of several.", examples=["active"]
+    )
     states: dict[Name, State] = Field(min_length=1, max_length=100, description="The states by name.")
 
 
@@ -216,7 +220,9 @@ class Child(Model):
     count: CountDistribution = Field(1, validate_default=True, description="How many per parent fact.", examples=[2])
     probability: Probability = Field(1.0, description="Probability that a parent fact has any.", examples=["6%"])
     after: DurationDistribution | None = Field(
-        None, description="From the parent's event time to theirs.", examples=[{"type": "lognormal", "median": "9d", "sigma": 0.6}]
+        None,
+        description="From the parent's event time to theirs.",
+        examples=[{"type": "lognormal", "median": "9d", "sigma": 0.6}],
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
@@ -227,7 +233,9 @@ class StreamSpec(Model):
 
     description: str = Field("", description="For the reader, and for the schemas of the output.")
     entity: Name = Field(description="Whose facts these are.")
-    rate: Rate | None = Field(None, description="Facts per entity and unit of time, before factors.", examples=["2/month"])
+    rate: Rate | None = Field(
+        None, description="Facts per entity and unit of time, before factors.", examples=["2/month"]
+    )
     every: Schedule | None = Field(None, description="A fixed schedule instead of a rate.", examples=["1 month"])
     curves: list[CurveRef] = Field([], max_length=64, description="Factors on the rate over time.")
     states: list[Name] | None = Field(None, description="Only while the entity is in one of these states.")

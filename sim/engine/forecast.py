@@ -1,0 +1,151 @@
+"""What a run will give, before it runs: a pilot of the same world in which streams are thinned.
+
+Births and state changes of the pilot are those of the real run, because random streams have names of their own; only
+the points of the rate-driven streams are a sample, whose size keeps the error of their counts well under a percent.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.batch import TIME, Batch, Stream
+from sim.engine.intensity import Intensity
+from sim.engine.kernel import run
+from sim.engine.window import Window, windows
+from sim.engine.world import World
+from sim.maths.curves import integral
+from sim.maths.units import SECOND
+from sim.model.model import Activity, ChildActivity, Model
+
+_SAMPLE = 1_500_000
+_ENTITIES = 2_000_000
+_ROWS = 256
+_BASE_MEMORY = 160_000_000
+_COPIES = 4
+"""Windows in memory at once: being filled, merged, queued and encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamForecast:
+    """Expected facts of a stream, their peak rate per second of event time, and their size as JSON in bytes."""
+
+    name: str
+    facts: float
+    peak_per_s: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What to expect of a run. `tick` is in microseconds, `order` says what follows what inside a tick."""
+
+    streams: tuple[StreamForecast, ...]
+    memory_bytes: float
+    tick: int
+    windows: int
+    blocks: int
+    order: tuple[str, ...]
+
+    @property
+    def facts(self) -> float:
+        """Facts of all streams."""
+        return sum(stream.facts for stream in self.streams)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the pilot has seen of one stream."""
+
+    rows: int = 0
+    busiest: float = 0.0
+    json: float = 0.0
+    arrow: float = 0.0
+    sampled: int = 0
+    largest: float = 0.0
+
+
+def forecast(model: Model, seed: int | None = None) -> Forecast:
+    """Forecast a run of `model`; takes a second or two, whatever the size of the run."""
+    entities = sum(population.expected for population in model.populations)
+    share = max(1, round(model.blocks * min(1.0, _ENTITIES / max(entities, 1.0))))
+    own = frozenset(range(share))
+    points = {a.name: a for a in model.activities if a.schedule is None}
+    expected = sum(a.expected * _family(a.children) for a in points.values()) * share / model.blocks
+    kept = min(1.0, _SAMPLE / max(expected, 1.0))
+    scale = _scales(model, kept, model.blocks / share)
+    world = World(model, model.seed if seed is None else seed, own, dict.fromkeys(points, kept))
+    tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
+    ticks = list(windows(model.start, model.end, model.tick))
+    for batch in run(world, model.processes):
+        window = ticks[(batch.start - model.start) // model.tick]
+        _count(tallies[batch.stream.name], batch, scale[batch.stream.name], points.get(batch.stream.name), window)
+    found = tuple(_stream(stream, tallies[stream.name], scale[stream.name]) for stream in model.streams)
+    arrow = sum(tally.largest * tally.arrow for tally in tallies.values())
+    states = sum(population.expected * _entity_bytes(model, population.index) for population in model.populations)
+    memory = _BASE_MEMORY + _COPIES * arrow + states
+    return Forecast(found, memory, model.tick, len(ticks), model.blocks, model.order)
+
+
+def _scales(model: Model, kept: float, blocks: float) -> dict[str, float]:
+    """By how much each stream's facts in the pilot stand for those of the run."""
+    scale = dict.fromkeys((stream.name for stream in model.streams), blocks)
+    for activity in model.activities:
+        if activity.schedule is None:
+            scale[activity.name] /= kept
+            for name in _descendants(activity.children):
+                scale[name] = scale[activity.name]
+    return scale
+
+
+def _descendants(children: tuple[ChildActivity, ...]) -> list[str]:
+    return [name for child in children for name in (child.name, *_descendants(child.children))]
+
+
+def _family(children: tuple[ChildActivity, ...]) -> float:
+    return 1.0 + sum(child.probability * child.count.mean() * _family(child.children) for child in children)
+
+
+def _count(tally: _Tally, batch: Batch, scale: float, points: Activity | None, window: Window) -> None:
+    rows = len(batch)
+    tally.rows += rows
+    tally.largest = max(tally.largest, rows * scale)
+    if not rows:
+        return
+    if points is not None:
+        mean = integral(points.curve, window.start, window.until)
+        peak = Intensity(points.curve, window.start, window.until).peak
+        tally.busiest = max(tally.busiest, rows * scale * peak / mean * SECOND if mean > 0 else 0.0)
+    else:
+        times = batch.data.column(TIME).cast("int64").to_numpy()
+        together = np.unique(times // SECOND, return_counts=True)[1].max()
+        even = rows * scale * SECOND / (window.until - window.start)
+        # A sample's busiest second is chance unless many facts fall into it; then it is the schedule's.
+        tally.busiest = max(tally.busiest, even, float(together) * scale if together > 5 else 0.0)
+    if tally.sampled < _ROWS:
+        _weigh(tally, batch)
+
+
+def _weigh(tally: _Tally, batch: Batch) -> None:
+    """Average bytes per fact, as JSON and in memory, from a few of them."""
+    import polars
+
+    head = batch.data.slice(0, _ROWS)
+    frame = polars.DataFrame(polars.from_arrow(head))
+    tally.sampled = len(head)
+    tally.json = len(frame.write_ndjson()) / len(head)
+    tally.arrow = frame.estimated_size() / len(head)
+
+
+def _stream(stream: Stream, tally: _Tally, scale: float) -> StreamForecast:
+    facts = tally.rows * scale
+    return StreamForecast(stream.name, facts, tally.busiest, facts * tally.json)
+
+
+def _entity_bytes(model: Model, index: int) -> float:
+    """Bytes that the engine keeps per entity, from the arrays that it has."""
+    population = model.populations[index]
+    machine = 28 if population.machine is not None else 0
+    return 24 + machine + len(population.segmentations) + 26 * len(population.profiles) + 12 * len(population.kept)
