@@ -63,7 +63,7 @@ def day_number(local: Times) -> Times:
 def day_of_month(local: Times) -> Times:
     """1 to 31."""
     days = local.astype("datetime64[us]").astype("datetime64[D]")
-    return (days - days.astype("datetime64[M]")).astype(np.int64) + 1
+    return np.asarray((days - days.astype("datetime64[M]")).astype(np.int64) + 1)
 
 
 def month_of_year(local: Times) -> Times:

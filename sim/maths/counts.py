@@ -125,7 +125,7 @@ class GeometricCount(Count):
         return np.asarray(1 - np.power(stay, k + 1), dtype=np.float64)
 
 
-_COUNT = (("type", "integer"), ("minimum", 0), ("maximum", MAX_COUNT))
+_COUNT = {"type": "integer", "minimum": 0, "maximum": MAX_COUNT}
 
 CountDistribution = Annotated[
     Annotated[FixedCount | PoissonCount | UniformCount | GeometricCount, Field(discriminator="type")],

@@ -122,7 +122,7 @@ NumberDistribution = Annotated[
 ]
 """One distribution of plain numbers, by its `type`."""
 
-_LENGTH = (("type", "string"), ("description", "a length of time with its unit"), ("examples", ["20d"]))
+_LENGTH = {"type": "string", "description": "a length of time with its unit", "examples": ["20d"]}
 
 DurationDistribution = Annotated[
     Annotated[
@@ -138,6 +138,6 @@ DurationDistribution = Annotated[
         | ParetoDuration,
         Field(discriminator="type"),
     ],
-    Shorthand("constant", "value", (str,), _LENGTH),
+    Shorthand("constant", "value", (str, int, float), _LENGTH),
 ]
 """One distribution of lengths of time, by its `type`; `20d` alone is constant."""

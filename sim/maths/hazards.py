@@ -53,10 +53,10 @@ class WeibullHazard(Model):
         return np.asarray(self.scale * np.power(h, 1 / self.shape), dtype=np.float64)
 
 
-_RATE = (("type", "string"), ("description", "a probability per period, or a rate"), ("examples", ["3%/month"]))
+_RATE = {"type": "string", "description": "a probability per period, or a rate", "examples": ["3%/month"]}
 
 Hazard = Annotated[
     Annotated[ExponentialHazard | WeibullHazard, Field(discriminator="type")],
-    Shorthand("exponential", "rate", (str,), _RATE),
+    Shorthand("exponential", "rate", (str, int, float), _RATE),
 ]
 """`3%/month` is an exponential hazard; others are written out."""

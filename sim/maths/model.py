@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
@@ -47,23 +47,23 @@ def _outline(value: object) -> str:
 
 @dataclass(frozen=True)
 class Shorthand:
-    """Annotation: a bare scalar stands for `{"type": kind, field: scalar}`, in validation and in the JSON Schema.
+    """Annotation: a bare scalar stands for `{"type": kind, key: scalar}`, in validation and in the JSON Schema.
 
     `scalars` are the Python types taken as the short form; `schema` is the JSON Schema of the short form.
     """
 
     kind: str
-    field: str
+    key: str
     scalars: tuple[type, ...]
-    schema: tuple[tuple[str, Any], ...]
+    schema: dict[str, Any] = field(hash=False)
 
     def _widen(self, value: object) -> object:
         if isinstance(value, self.scalars) and not isinstance(value, bool):
-            return {"type": self.kind, self.field: value}
+            return {"type": self.kind, self.key: value}
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._widen, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [dict(self.schema), handler(schema)]}
+        return {"anyOf": [self.schema, handler(schema)]}

@@ -128,10 +128,17 @@ def _ratio(value: object, example: str) -> tuple[float, bool, int]:
     if found is None:
         raise ValueError(f"{shown(value)} has no period: write an amount per unit of time, such as {example}")
     amount = float(found[1].replace("_", "")) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]
-    period = parse_duration(found[4])
+    period = _period(found[4], value)
     if period <= 0 or not math.isfinite(amount):
         raise ValueError(f"{shown(value)} is not a finite amount per unit of time, such as {example}")
     return (amount / 100 if found[3] else amount), bool(found[3]), period
+
+
+def _period(text: str, value: object) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f"{shown(value)}: the period {error}") from None
 
 
 def parse_rate(value: object) -> float:
