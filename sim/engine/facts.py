@@ -41,7 +41,10 @@ def merge(stream: Stream, pieces: Sequence[Facts], window: Window) -> Batch:
     if not pieces:
         return Batch(stream, _empty(stream), window.start, window.until)
     times = np.concatenate([piece.times for piece in pieces])
-    order = _order(times, window) if len(pieces) > 1 else None
+    order = None
+    if len(pieces) > 1:
+        ids = np.concatenate([piece.columns[stream.id].values for piece in pieces])
+        order = _order(times, ids, window)
     arrays = []
     for name in stream.schema.names:
         if name == "event_time":
@@ -56,7 +59,15 @@ def _empty(stream: Stream) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in stream.schema], schema=stream.schema)
 
 
-def _order(times: Times, window: Window) -> NDArray[np.int64]:
+def _order(times: Times, ids: Times, window: Window) -> NDArray[np.int64]:
+    """The order of (time, id)."""
+    if np.all(ids[1:] > ids[:-1]):
+        return _stable_order(times, window)
+    by_id = np.argsort(ids)
+    return by_id[_stable_order(times[by_id], window)]
+
+
+def _stable_order(times: Times, window: Window) -> NDArray[np.int64]:
     """The stable order of `times`. Sorting (time, position) packed into one integer costs a third of an argsort."""
     bits = int(len(times) - 1).bit_length()
     if (window.until - window.start).bit_length() + bits > 62:

@@ -61,8 +61,11 @@ class Ledgers:
         balance = self._balances[total]
         fresh = np.arange(len(balance), len(block))
         if isinstance(spec.start, str):
-            name = spec.start.rpartition(".")[2]
-            balance.extend(block.columns[name].column.take(fresh).floats())
+            kind, _, name = spec.start.rpartition(".")
+            lineage = block.lineage()
+            generation = next((g for g, own in enumerate(lineage) if own.population.name == kind), 0)
+            holders = block.ancestors(fresh, generation)
+            balance.extend(lineage[generation].columns[name].column.take(holders).floats())
         else:
             balance.extend(np.full(len(fresh), float(spec.start)))
         return balance.values

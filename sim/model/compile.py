@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from sim.attributes.table import AttributeTable
 
+from sim.attributes.attribute import Attribute
 from sim.attributes.column import STRING_CODES, TIME_TYPE
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
@@ -50,6 +51,7 @@ class _Compiler:
         self.types: dict[str, Types] = {}
         self.readers = Readers(scenario)
         self.streams: list[Stream] = []
+        self.problems: list[Problem] = []
 
     def model(self) -> Model:
         tables = {kind: self._entity_table(kind) for kind in self.order}
@@ -118,11 +120,23 @@ class _Compiler:
             inborn["segment"] = STRING_CODES
         return inborn
 
-    def _table(self, path: str, attributes: Mapping[str, object], context: Types, kind: str) -> AttributeTable:
-        table = AttributeTable(attributes, context)
+    def _table(
+        self, path: str, attributes: Mapping[str, Attribute], context: Types, subject: str | None = None
+    ) -> AttributeTable:
+        references = {other: self._known_of(other) for other in self.types if other != subject}
+        try:
+            table = AttributeTable(attributes, context, references, subject, f"{path}.attributes")
+        except ScenarioError as error:
+            self.problems.extend(error.problems)
+            return AttributeTable({}, context)
         self.readers.add(table.needs)
         self.readers.look_up(table.lookups)
         return table
+
+    def _known_of(self, kind: str) -> Types:
+        """What lookups can read of entities of `kind`: not the state, which other shards may not know."""
+        inborn = {name: type_ for name, type_ in self._inborn(kind).items() if name not in ("state", "segment")}
+        return self.types[kind] | inborn
 
     def _entity_table(self, kind: str) -> AttributeTable:
         table = self._table(f"entities.{kind}", self.scenario.entities[kind].attributes, self._context(kind), kind)
@@ -150,7 +164,7 @@ class _Compiler:
         kind = spec.entity
         entity = self.scenario.entities[kind]
         context = self._context(kind)
-        table = self._table(f"streams.{name}", spec.attributes, context, kind)
+        table = self._table(f"streams.{name}", spec.attributes, context)
         stream = fact_stream(name, kind, None, table.schema(), self._rank(), spec.description)
         self.streams.append(stream)
         lineage = [self.scenario.entities[name] for name in self.scenario.ancestors(kind)]
@@ -179,7 +193,7 @@ class _Compiler:
         context = self._context(kind)
         context[f"{name}_id"] = pa.int64()
         context |= {f"{name}.{column}": type_ for column, type_ in parent.types.items()}
-        table = self._table(path, child.attributes, context, kind)
+        table = self._table(path, child.attributes, context)
         stream = fact_stream(key, kind, name, table.schema(), self._rank(), child.description)
         self.streams.append(stream)
         carried = (need.removeprefix(f"{name}.") for need in table.needs if need.startswith(f"{name}."))
@@ -243,7 +257,7 @@ class _Compiler:
 
     def _check_names(self) -> None:
         seen: set[str] = set()
-        problems = []
+        problems = self.problems
         for stream in self.streams:
             if stream.name in seen:
                 problems.append(Problem(0, "", f"two streams are called {stream.name!r}; rename one of them"))
