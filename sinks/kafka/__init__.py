@@ -1,0 +1,16 @@
+"""`kafka://HOST:PORT[,HOST:PORT]` sends each stream to a topic.
+
+settings   the client's settings: defaults, a properties file, -X, the environment; what must not be printed
+topics     names, creation for simulated time, warnings about topics that would drop or refuse the facts
+client     the connection: one producer, what it acknowledged and what failed
+messages   facts to values, keys and timestamps, in bulk
+enqueue    messages to the producer, as cheaply as it allows
+sink       the sink itself
+mock       the client library's own broker in this process, for a demonstration
+"""
+
+from __future__ import annotations
+
+from sinks.kafka.sink import Kafka
+
+__all__ = ["Kafka"]

@@ -1,0 +1,118 @@
+"""The connection to Kafka: one producer, and the account of what became of its messages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from sim.errors import SinkError
+from sinks.kafka.settings import Settings
+
+LOG = logging.getLogger("datagen.sinks.kafka")
+LOG.addHandler(logging.NullHandler())
+
+_TRY = 0.5
+_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
+_HOPELESS = frozenset(
+    {
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._FATAL,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._AUTHENTICATION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+
+
+class Client:
+    """A producer whose every message is accounted for: acknowledged, failed (by reason) or still under way.
+
+    The client library reports failures only, one callback each; it holds a message in its queue until its fate is
+    decided, so acknowledged = handed over - failed - still queued, at no cost for those that go well.
+    Raises ParameterError where the settings are refused.
+    """
+
+    def __init__(self, settings: Settings, url: str) -> None:
+        self.failed: Counter[str] = Counter()
+        self.handed = 0
+        self.hopeless: str | None = None
+        self._settings = settings
+        self._url = url
+        self._trouble = ""
+        ours = {"error_cb": self._on_error, "on_delivery": self._on_delivery, "delivery.report.only.error": True}
+        values: dict[str, Any] = {**settings.values, **ours}
+        try:
+            self.producer = Producer(values, logger=LOG)
+        except KafkaException as error:
+            raise settings.refused(error.args[0].str()) from None
+
+    def admin(self) -> AdminClient:
+        """A client for topics, with the same settings."""
+        values: dict[str, Any] = {**self._settings.values, "error_cb": self._on_error}
+        return AdminClient(values, logger=LOG)
+
+    def connect(self, timeout: float) -> None:
+        """Wait until a broker answers. Raises SinkError with the reason after `timeout` seconds, or at once where
+        trying again is of no use.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                self.producer.list_topics(timeout=max(0.05, min(_TRY, deadline - time.monotonic())))
+                return
+            except KafkaException as error:
+                self.producer.poll(0)
+                reason = self._trouble or error.args[0].str()
+            if self.hopeless or time.monotonic() >= deadline:
+                text = self.hopeless or f"no broker answers within {timeout:g} s: {reason}"
+                raise SinkError(f"{self._url}: {self._settings.redact(text)}")
+
+    @property
+    def acknowledged(self) -> int:
+        """Messages that the brokers have said they have."""
+        return self.handed - self.failed.total() - len(self.producer)
+
+    def check(self) -> None:
+        """Raise SinkError where messages failed for a reason that the next ones will meet too."""
+        if self.hopeless:
+            raise SinkError(f"{self._url}: {self._settings.redact(self.hopeless)}")
+
+    def finish(self) -> None:
+        """Wait until the fate of every message is decided, which its time-out bounds; then count those left over."""
+        patience = self._patience()
+        seen, since = len(self.producer), time.monotonic()
+        while left := self.producer.flush(_TRY):
+            if left != seen:
+                seen, since = left, time.monotonic()
+            elif time.monotonic() - since > patience:
+                self.failed["not acknowledged in time"] += left
+                return
+
+    def _patience(self) -> float:
+        values = self._settings.values
+        milliseconds = values.get("delivery.timeout.ms") or values["message.timeout.ms"]
+        return (float(milliseconds) or 300_000) / 1000 + 10
+
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            return
+        self.failed[error.str()] += 1
+        if error.code() in _HOPELESS or error.fatal():
+            self.hopeless = f"topic {message.topic()!r}: {error.str()}{self._because()}"
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._trouble = error.str()
+        if error.fatal() or error.code() in _REFUSED:
+            self.hopeless = error.str()
+
+    def _because(self) -> str:
+        return f" ({self._trouble})" if self._trouble else ""

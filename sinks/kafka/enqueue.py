@@ -1,0 +1,64 @@
+"""Messages to the producer: the one place where they go over, one call a message."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from itertools import repeat
+from operator import length_hint
+
+from confluent_kafka import KafkaException, Producer
+
+_WAIT = 0.005
+
+
+def enqueue(
+    producer: Producer,
+    topic: str,
+    values: Sequence[bytes],
+    keys: Sequence[bytes | None],
+    timestamps: Sequence[int],
+) -> Counter[str]:
+    """Hand every message over, in order; `timestamps` are milliseconds since the epoch.
+
+    Where the producer's queue is full, waits for room and goes on at the message that was refused, so nothing is lost
+    and nothing overtakes. Returns, by reason, how many messages the client refused for good, such as those that are
+    too large. Raises KafkaException where the producer itself is out of order.
+    """
+    refused: Counter[str] = Counter()
+    left = iter(values)
+    # The loop over messages runs in C: with a Python loop around it, produce() is reached 1.5 M times a second, so 2.2.
+    nothing = repeat(None)
+    calls = map(producer.produce, repeat(topic), left, keys, repeat(-1), nothing, nothing, timestamps)
+    drain = deque[None](maxlen=0).extend
+    while True:
+        try:
+            drain(calls)
+            return refused
+        except BufferError:
+            place = len(values) - length_hint(left) - 1
+            _insist(producer, topic, values[place], keys[place], timestamps[place], refused)
+        except KafkaException as error:
+            _note(error, refused)
+
+
+def _insist(
+    producer: Producer, topic: str, value: bytes, key: bytes | None, timestamp: int, refused: Counter[str]
+) -> None:
+    while True:
+        producer.poll(_WAIT)
+        try:
+            producer.produce(topic, value, key, timestamp=timestamp)
+            return
+        except BufferError:
+            continue
+        except KafkaException as error:
+            _note(error, refused)
+            return
+
+
+def _note(error: KafkaException, refused: Counter[str]) -> None:
+    problem = error.args[0]
+    if problem.fatal():
+        raise error
+    refused[problem.str()] += 1

@@ -1,0 +1,113 @@
+"""The Kafka sink: windows of facts to topics, in order per key, every fact accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from confluent_kafka import KafkaException
+
+from sim.batch import Batch, Stream
+from sim.errors import ParameterError, SinkError
+from sinks import formats
+from sinks.contract import Report, Run, Sink
+from sinks.kafka.client import Client
+from sinks.kafka.enqueue import enqueue
+from sinks.kafka.messages import Encoder, Messages
+from sinks.kafka.settings import resolve
+from sinks.kafka.topics import Topics, check_template, name
+from sinks.merge import SLICE, slices
+from sinks.target import Options, Target
+
+
+class Kafka(Sink):
+    """One topic a stream; the value in a format, the stream's key as the key, the event time as the timestamp.
+
+    A window is handed over when it is committed, in slices of time: within a topic, facts of one key stay in order of
+    event time, and the topics advance together, to within a slice. There is no order between partitions.
+    `close` waits for the brokers and demands that every fact is acknowledged.
+    """
+
+    scheme = "kafka"
+    durable = True
+    guarantee = "every committed fact acknowledged by all in-sync replicas, once, in order per key within a topic"
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        if "@" in target.location:
+            raise ParameterError(f"{target.url}: user and password belong into config=FILE or settings, not in the URL")
+        options = Options(target)
+        self._format = formats.find(options.choice("format", formats.names(), "json"))
+        self._template = options.text("prefix") + options.text("topic", "{stream}")
+        self._partitions = options.integer("partitions", 0, low=0, high=100_000)
+        self._replication = options.integer("replication", 0, low=0, high=100)
+        self._timeout = options.span("timeout", 10_000_000) / 1_000_000
+        self._settings = resolve(target, options.text("config"))
+        options.finish(settings=True)
+        check_template(self._template)
+        self._client: Client | None = None
+        self._encoders: dict[str, Encoder] = {}
+        self._pending: list[Batch] = []
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="datagen-encode")
+        self._bytes = 0
+
+    def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
+        topics = {stream.name: name(self._template, run.scenario, stream.name) for stream in streams}
+        self._encoders = {stream.name: Encoder(stream, topics[stream.name], self._format) for stream in streams}
+        self._client = Client(self._settings, self.target.url)
+        self._client.connect(self._timeout)
+        try:
+            Topics(self._client.admin(), self._timeout).prepare(
+                topics.values(), self._partitions, self._replication, run
+            )
+        except KafkaException as error:
+            raise SinkError(f"{self.target.url}: {self._settings.redact(error.args[0].str())}") from None
+
+    def _write(self, batch: Batch) -> None:
+        self._pending.append(batch)
+
+    def _commit(self, watermark: int) -> None:
+        assert self._client is not None
+        pending, self._pending = self._pending, []
+        for messages in self._encoded(pending):
+            self._send(self._client, messages)
+        self._client.producer.poll(0)
+        self._client.check()
+
+    def _send(self, client: Client, messages: Messages) -> None:
+        try:
+            refused = enqueue(client.producer, messages.topic, messages.values, messages.keys, messages.timestamps)
+        except KafkaException as error:
+            raise SinkError(f"{self.target.url}: {self._settings.redact(error.args[0].str())}") from None
+        client.handed += len(messages.values)
+        client.failed.update(refused)
+        self._bytes += messages.bytes
+        client.producer.poll(0)
+
+    def _encoded(self, pending: list[Batch]) -> Iterator[Messages]:
+        """The window's messages; while one slice is handed over, the next is being encoded on a thread."""
+        ready: Future[list[Messages]] | None = None
+        for group in slices(pending, SLICE):
+            following = self._ahead.submit(self._encode, group)
+            if ready:
+                yield from ready.result()
+            ready = following
+        if ready:
+            yield from ready.result()
+
+    def _encode(self, group: list[Batch]) -> list[Messages]:
+        return [self._encoders[batch.stream.name].encode(batch) for batch in group]
+
+    def _close(self, sound: bool) -> Report:
+        self._ahead.shutdown(cancel_futures=True)
+        client, facts = self._client, self.committed
+        if client is None:
+            return Report(facts, until=self.watermark)
+        client.finish()
+        return Report(
+            facts,
+            bytes=self._bytes,
+            acknowledged=client.acknowledged,
+            failed=dict(client.failed.most_common()),
+            until=self.watermark,
+        )

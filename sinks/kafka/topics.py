@@ -1,0 +1,135 @@
+"""Topics: their names, and whether they can hold simulated time.
+
+Brokers judge records by their timestamps, which here are event times. With a broker's defaults, facts of three
+years ago are deleted at once (retention) and facts of tomorrow refused. So topics that datagen creates keep
+everything and take any timestamp; topics that exist already are examined, and what they would do is said beforehand.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+
+from sim.errors import ParameterError, SinkError
+from sinks.contract import Run
+from sinks.manifest import instant
+from sinks.words import nearest
+
+LOG = logging.getLogger("datagen.sinks")
+
+_KEPT = {"retention.ms": "-1", "cleanup.policy": "delete", "message.timestamp.type": "CreateTime"}
+ANY_TIME = _KEPT | {"message.timestamp.after.max.ms": str(2**63 - 1)}
+ANY_TIME_BEFORE_3_6 = _KEPT | {"message.timestamp.difference.max.ms": str(2**63 - 1)}
+
+_LEGAL = re.compile(r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$")
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_FIELDS = ("scenario", "stream")
+_ABSENT = frozenset({KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION})
+
+
+def check_template(template: str) -> None:
+    """Raise ParameterError where `template` names something else than {scenario} and {stream}, or not the stream."""
+    for name in _FIELD.findall(template):
+        if name not in _FIELDS:
+            raise ParameterError(f"topic={template}: {{{name}}} is not known{nearest(name, _FIELDS)}")
+    if "{stream}" not in template:
+        raise ParameterError(f"topic={template}: {{stream}} is missing: each stream needs a topic of its own")
+
+
+def name(template: str, scenario: str, stream: str) -> str:
+    """The topic of a stream. Raises SinkError where Kafka would not take the name."""
+    topic = template.replace("{scenario}", scenario).replace("{stream}", stream)
+    if not _LEGAL.match(topic):
+        raise SinkError(f"{topic!r} cannot be the name of a topic: letters, digits, '.', '_' and '-', at most 249")
+    return topic
+
+
+class Topics:
+    """Makes sure that topics are there and fit; `timeout` is in seconds."""
+
+    def __init__(self, admin: AdminClient, timeout: float) -> None:
+        self._admin = admin
+        self._timeout = timeout
+
+    def prepare(self, wanted: Iterable[str], partitions: int, replication: int, run: Run) -> None:
+        """Create the topics that are missing (0 partitions or replicas: as the broker likes), examine the others.
+
+        Raises SinkError where one cannot be created. What an existing topic would do to the facts is logged.
+        """
+        there = self._admin.list_topics(timeout=self._timeout).topics
+        missing = [topic for topic in wanted if topic not in there]
+        if missing:
+            self._create(missing, partitions or -1, replication or -1)
+        existing = [topic for topic in wanted if topic in there]
+        for topic in existing:
+            if partitions and len(there[topic].partitions) != partitions:
+                LOG.warning("topic %r has %d partitions, not %d", topic, len(there[topic].partitions), partitions)
+        if existing:
+            self._examine(existing, run)
+
+    def _create(self, topics: list[str], partitions: int, replication: int) -> None:
+        refused: list[str] = []
+        for settings in (ANY_TIME, ANY_TIME_BEFORE_3_6):
+            asked = [NewTopic(topic, partitions, replication, config=settings) for topic in topics]
+            outcome = self._admin.create_topics(asked, operation_timeout=self._timeout, request_timeout=self._timeout)
+            topics = [topic for topic, future in outcome.items() if not self._is_created(topic, future, refused)]
+            if not topics:
+                break
+        if topics:
+            raise SinkError(refused[-1])
+
+    def _is_created(self, topic: str, future: Future[None], refused: list[str]) -> bool:
+        try:
+            future.result()
+        except KafkaException as error:
+            problem = error.args[0]
+            if problem.code() in _ABSENT:
+                LOG.info("this broker does not create topics on request: %r must come into being by itself", topic)
+            elif problem.code() == KafkaError.INVALID_CONFIG:
+                refused.append(f"topic {topic!r} cannot be created: {problem.str()}")
+                return False
+            elif problem.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise SinkError(f"topic {topic!r} cannot be created: {problem.str()}") from None
+        return True
+
+    def _examine(self, topics: list[str], run: Run) -> None:
+        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        for resource, future in self._admin.describe_configs(resources, request_timeout=self._timeout).items():
+            try:
+                entries = future.result()
+            except KafkaException as error:
+                LOG.info("the settings of topic %r cannot be read: %s", resource.name, error.args[0].str())
+                continue
+            settings = {entry.name: entry.value for entry in entries.values() if entry.value is not None}
+            for text in problems(settings, run, round(time.time() * 1_000_000)):
+                LOG.warning("topic %r %s", resource.name, text)
+
+
+def problems(settings: Mapping[str, str], run: Run, now: int) -> Iterator[str]:
+    """What a topic with these settings would do to the facts of a run; `now` is microseconds since the epoch."""
+    retention = int(settings.get("retention.ms", -1))
+    if retention >= 0 and run.start < now - retention * 1000:
+        kept = instant(now - retention * 1000)
+        yield f"keeps records of the last {retention} ms only (retention.ms): facts before {kept} will be deleted"
+    ahead = _limit(settings, "message.timestamp.after.max.ms")
+    if ahead is not None and run.end > now + ahead * 1000:
+        yield f"takes timestamps up to {ahead} ms ahead only: facts after {instant(now + ahead * 1000)} will be refused"
+    behind = _limit(settings, "message.timestamp.before.max.ms")
+    if behind is not None and run.start < now - behind * 1000:
+        oldest = instant(now - behind * 1000)
+        yield f"takes timestamps up to {behind} ms old only: facts before {oldest} will be refused"
+    if settings.get("message.timestamp.type") == "LogAppendTime":
+        yield "replaces event times by the time of arrival (message.timestamp.type=LogAppendTime)"
+    if "compact" in settings.get("cleanup.policy", ""):
+        yield "keeps only the last fact of each key in the end (cleanup.policy=compact)"
+
+
+def _limit(settings: Mapping[str, str], name: str) -> int | None:
+    value = settings.get(name, settings.get("message.timestamp.difference.max.ms"))
+    return None if value is None else int(value)

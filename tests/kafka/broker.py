@@ -1,0 +1,198 @@
+"""A real Apache Kafka broker for tests and benchmarks: one KRaft node on free local ports.
+
+Its jars come from Maven Central, once, through a generated pom; whoever has a broker already names it in
+DATAGEN_TEST_BROKER instead. Where there is neither, `absence` says why.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+KAFKA = "4.1.0"
+LOG4J = "2.24.3"
+PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
+START_SECONDS = 60
+# "datagen-test-broker-00" in base64: any 16 bytes do.
+CLUSTER = "ZGF0YWdlbi10ZXN0LWJyb2"
+
+_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+_ARTIFACTS = (
+    ("org.apache.kafka", "kafka_2.13", KAFKA),
+    ("org.apache.logging.log4j", "log4j-core", LOG4J),
+    ("org.apache.logging.log4j", "log4j-slf4j-impl", LOG4J),
+)
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>datagen.tests</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>{}</dependencies>
+</project>
+"""
+_LOGGING = """status=error
+appender.file.type=File
+appender.file.name=file
+appender.file.fileName={folder}/broker.log
+appender.file.layout.type=PatternLayout
+appender.file.layout.pattern=%d %p %c %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.file.ref=file
+"""
+# retention.ms and timestamp.after.max.ms stay as every user's broker has them: datagen must cope with that.
+_SERVER = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=2000
+log.initial.task.delay.ms=1000
+"""
+
+
+def absence() -> str | None:
+    """Why no real broker can be had here; None where one can."""
+    if os.environ.get("DATAGEN_TEST_BROKER"):
+        return None
+    missing = [name for name in ("java", "mvn") if not shutil.which(name)]
+    return f"{' and '.join(missing)} not found, and DATAGEN_TEST_BROKER is not set" if missing else None
+
+
+@contextmanager
+def address() -> Iterator[str]:
+    """HOST:PORT of the broker of DATAGEN_TEST_BROKER, or of one that runs as long as the context."""
+    given = os.environ.get("DATAGEN_TEST_BROKER")
+    if given:
+        yield given
+        return
+    with Broker() as broker:
+        yield broker.address
+
+
+class Broker:
+    """A broker process with a folder of its own, which goes when it stops."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
+        self.port, self._controller = _free_ports(2)
+        self.address = f"127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Broker:
+        try:
+            self._prepare()
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, for the first time or after `kill`, and wait until it answers."""
+        output = (self.folder / "output.log").open("ab")
+        command = [*self._java(), "kafka.Kafka", str(self.folder / "server.properties")]
+        with output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        self._wait()
+
+    def kill(self) -> None:
+        """End it without warning, as a crash does."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it, and remove its folder."""
+        self._signal(signal.SIGTERM)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _prepare(self) -> None:
+        values = {"port": self.port, "controller": self._controller, "folder": self.folder}
+        (self.folder / "server.properties").write_text(_SERVER.format(**values))
+        (self.folder / "log4j2.properties").write_text(_LOGGING.format(**values))
+        settings = str(self.folder / "server.properties")
+        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the broker's storage cannot be formatted: {done.stdout}{done.stderr}")
+
+    def _java(self) -> list[str]:
+        logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
+        return ["java", "-Xms256m", "-Xmx1g", "-XX:+UseG1GC", logging, "-cp", class_path()]
+
+    def _wait(self) -> None:
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        client = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the broker ended at once: {self._tail()}")
+            with suppress(KafkaException):
+                client.list_topics(timeout=1)
+                return
+        raise RuntimeError(f"the broker does not answer: {self._tail()}")
+
+    def _tail(self) -> str:
+        logs = (self.folder / name for name in ("output.log", "broker.log"))
+        return "\n".join(log.read_text(errors="replace")[-2000:] for log in logs if log.exists())
+
+
+def class_path() -> str:
+    """The broker's class path, built by Maven the first time."""
+    pom = _POM.format("".join(_DEPENDENCY.format(*artifact) for artifact in _ARTIFACTS))
+    kept = CACHE / f"classpath-{KAFKA}.txt"
+    if kept.exists() and all(Path(jar).exists() for jar in kept.read_text().split(os.pathsep)):
+        return kept.read_text()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    (CACHE / "pom.xml").write_text(pom)
+    command = ["mvn", "-B", "-q", "-f", str(CACHE / "pom.xml"), f"{PLUGIN}:build-classpath"]
+    done = subprocess.run([*command, f"-Dmdep.outputFile={kept}"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"Maven cannot fetch the broker: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return kept.read_text()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for opened in sockets:
+            opened.bind(("127.0.0.1", 0))
+        return [int(opened.getsockname()[1]) for opened in sockets]
+    finally:
+        for opened in sockets:
+            opened.close()
