@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, ValidationInfo, WithJsonSchema
 from pydantic_core import core_schema
 
-from sim.maths.model import shown
+from sim.maths.model import UNIT_KEY, shown
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 """Years that a scenario may speak of."""
@@ -72,6 +72,7 @@ Instant = Annotated[
     PlainSerializer(format_instant, return_type=str, when_used="json"),
     WithJsonSchema(
         {
+            UNIT_KEY: "Instant",
             "type": "string",
             "pattern": rf"^\s*{_ISO.pattern}\s*$".replace(r"\d", "[0-9]"),
             "description": "an ISO date or time; civil time of the scenario's timezone unless it has an offset or a Z",

@@ -13,6 +13,10 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 """Names become topics, folders and columns, hence nothing that any of them would have to escape."""
 
 
+UNIT_KEY = "x-unit"
+"""Marks, in a JSON Schema, a quantity whose definition is worth having once, by the name that it holds."""
+
+
 class Model(BaseModel):
     """Base of every part of the language: immutable, and a key that it does not know is an error."""
 

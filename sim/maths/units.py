@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from sim.maths.instants import Instant, format_instant, parse_instant
-from sim.maths.model import shown
+from sim.maths.model import UNIT_KEY, shown
 
 __all__ = [
     "DAY",
@@ -207,8 +207,8 @@ def _percent(per_us: float) -> str:
     return f"{100 * math.expm1(per_us * YEAR)!r}%/year"
 
 
-def _text(description: str, pattern: str, *examples: str) -> WithJsonSchema:
-    schema: dict[str, Any] = {"type": "string", "pattern": pattern, "description": description}
+def _text(unit: str, description: str, pattern: str, *examples: str) -> WithJsonSchema:
+    schema: dict[str, Any] = {UNIT_KEY: unit, "type": "string", "pattern": pattern, "description": description}
     return WithJsonSchema(schema | {"examples": list(examples)})
 
 
@@ -225,7 +225,7 @@ Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
     _written(format_duration),
-    _text("a length of time with its unit", rf"^\s*{_LENGTH}\s*$", "3min", "1.5h", "20d", "1 month"),
+    _text("Duration", "a length of time with its unit", rf"^\s*{_LENGTH}\s*$", "3min", "1.5h", "20d", "1 month"),
 ]
 """Microseconds, at least 0, from a text with a unit."""
 
@@ -233,7 +233,9 @@ Offset = Annotated[
     int,
     BeforeValidator(parse_offset),
     _written(format_duration),
-    _text("a length of time with its unit, forwards or backwards", rf"^\s*[-+]?{_LENGTH}\s*$", "-2h", "15min"),
+    _text(
+        "Offset", "a length of time with its unit, forwards or backwards", rf"^\s*[-+]?{_LENGTH}\s*$", "-2h", "15min"
+    ),
 ]
 """Microseconds, of either sign."""
 
@@ -241,7 +243,7 @@ Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
     _written(_exactly),
-    _text("events per unit of time", rf"^\s*\+?{_N}\s*[kM]?{_PER}", "2/month", "40/day", "50k/day"),
+    _text("Rate", "events per unit of time", rf"^\s*\+?{_N}\s*[kM]?{_PER}", "2/month", "40/day", "50k/day"),
 ]
 """Events per microsecond, at least 0."""
 
@@ -249,7 +251,9 @@ HazardRate = Annotated[
     float,
     BeforeValidator(parse_hazard),
     _written(_exactly),
-    _text("a probability per period, or a rate", rf"^\s*\+?{_N}\s*[kM]?\s*%?{_PER}", "3%/month", "0.5/month"),
+    _text(
+        "HazardRate", "a probability per period, or a rate", rf"^\s*\+?{_N}\s*[kM]?\s*%?{_PER}", "3%/month", "0.5/month"
+    ),
 ]
 """Hazard per microsecond, at least 0."""
 
@@ -257,7 +261,7 @@ GrowthRate = Annotated[
     float,
     BeforeValidator(parse_growth),
     _written(_percent),
-    _text("growth or decay per period, compounding", rf"^\s*[-+]?{_N}\s*%{_PER}", "8%/year", "-3%/month"),
+    _text("GrowthRate", "growth or decay per period, compounding", rf"^\s*[-+]?{_N}\s*%{_PER}", "8%/year", "-3%/month"),
 ]
 """Logarithmic growth per microsecond, of either sign."""
 
@@ -265,7 +269,7 @@ Slope = Annotated[
     float,
     BeforeValidator(parse_slope),
     _written(_exactly),
-    _text("change per period, of the first level", rf"^\s*[-+]?{_N}\s*%?{_PER}", "8%/year", "-3%/month"),
+    _text("Slope", "change per period, of the first level", rf"^\s*[-+]?{_N}\s*%?{_PER}", "8%/year", "-3%/month"),
 ]
 """Change per microsecond, of either sign."""
 
@@ -275,6 +279,7 @@ Probability = Annotated[
     BeforeValidator(parse_probability),
     WithJsonSchema(
         {
+            UNIT_KEY: "Probability",
             "anyOf": [
                 {"type": "number", "minimum": 0, "maximum": 1},
                 {"type": "string", "pattern": rf"^\s*{_N}\s*%?\s*$"},

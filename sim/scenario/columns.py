@@ -135,7 +135,7 @@ def _check_relation(world: World, table: Table, path: Path, attribute: Attribute
     if of == "parent" and kind not in world.lineage(table.entity)[1:]:
         ancestors = world.lineage(table.entity)[1:]
         world.report((*path, "entity"), f"{shown(kind)} is not an ancestor of {table.entity}{nearest(kind, ancestors)}")
-    if of == "own" and kind in world.entities and world.entities[kind].get("parent") != table.entity:
+    if of == "own" and mapping(world.entities.get(str(kind))).get("parent") != table.entity:
         world.report((*path, "entity"), f"{shown(kind)} has not {table.entity} as its parent")
 
 

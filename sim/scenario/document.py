@@ -14,7 +14,7 @@ Path = tuple[str | int | float | bool | None, ...]
 """Keys of mappings and places in lists, from the outermost in."""
 
 MAX_DEPTH = 50
-MAX_NODES = 500_000
+MAX_NODES = 200_000
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")

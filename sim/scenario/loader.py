@@ -32,7 +32,7 @@ from sim.scenario.document import Document, Node, resolve
 from sim.scenario.overrides import override
 from sim.scenario.schema import Scenario
 
-MAX_BYTES = 2_000_000
+MAX_BYTES = 1_000_000
 
 
 def load(source: str | os.PathLike[str] | Mapping[str, Any], overrides: Mapping[str, object] | None = None) -> Scenario:

@@ -11,21 +11,20 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from sim.attributes.registry import AnyAttribute
 from sim.maths.ages import AgeCurve
 from sim.maths.curves import Curve, CurveRef
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
-from sim.maths.model import Model
+from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.schedule import Schedule
 
 MAX_ENTITIES = 1_000_000_000
 MAX_NAMES = 1_000
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 Multiplier = Annotated[float, Field(ge=0, le=1e6)]
 
 
