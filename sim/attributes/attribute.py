@@ -39,6 +39,14 @@ class Attribute(Model, ABC):
         """Names of the row that the generator or a modifier needs."""
         return self.reads().union(*(modifier.reads() for modifier in self.modifiers))
 
+    def looks_up(self) -> frozenset[str]:
+        """Kinds of the entities that it refers to."""
+        return frozenset()
+
+    def reads_of(self, entity: str) -> frozenset[str]:
+        """Names of the attributes of `entity` that it needs in order to refer to one."""
+        return frozenset()
+
     def column_name(self, name: str) -> str:
         """The name of the output column of an attribute called `name`."""
         return name
@@ -51,7 +59,7 @@ class Attribute(Model, ABC):
         """
 
     @abstractmethod
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """One value for each row, before factors and modifiers."""
 
     def result_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
@@ -74,7 +82,7 @@ class Attribute(Model, ABC):
     def make(self, rows: Rows, name: str) -> Column:
         """The finished column of the attribute called `name`: draw, value factor, curves, modifiers in order."""
         rng = rows.rng(name)
-        column = self.column(rows, rng)
+        column = self.generate(rows, rng)
         if self.by_value or self.curves:
             column = Column(self._factors(column, rows, name), pa.float64(), column.mask)
         for modifier in self.modifiers:

@@ -96,7 +96,7 @@ class Choice(_Listed):
     def _alias(self) -> Alias:
         return Alias(self.shares)
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """Independent choices."""
         codes = self._alias.draw(rng, len(rows))
         pool = self._pool
@@ -120,6 +120,6 @@ class Constant(_Listed):
     def _listed(self) -> list[Scalar]:
         return [self.value]
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """The value, for each row."""
         return self._pool.take(np.zeros(len(rows), np.int32))

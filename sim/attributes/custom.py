@@ -118,7 +118,7 @@ class Custom(Attribute):
         """What the function was registered with."""
         return _REGISTERED[self.type].type
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """What the function returns; raises SimulationError where it has the wrong length or type."""
         entry = _REGISTERED[self.type]
         column = Column.of(entry.function(rows, rng, **self.arguments))

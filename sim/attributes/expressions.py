@@ -34,6 +34,7 @@ class Program:
         reader.read()
         self.text = " ".join(reader.text)
         self.reads = frozenset(reader.reads)
+        self._types: dict[tuple[pa.DataType, ...], pa.DataType] = {}
         _ = self.expression
 
     @cached_property
@@ -54,7 +55,12 @@ class Program:
         unknown = sorted(self.reads - set(types))
         if unknown:
             raise RefusedSql(self.sql, f"{unknown[0]!r} is not a column here")
-        columns = {name: Column.nulls(0, types[name]) for name in self.reads}
+        seen = tuple(types[name] for name in sorted(self.reads))
+        if seen not in self._types:
+            self._types[seen] = self._inferred({name: Column.nulls(0, types[name]) for name in self.reads})
+        return self._types[seen]
+
+    def _inferred(self, columns: Mapping[str, Column]) -> pa.DataType:
         try:
             result = self._run(columns)
         except Exception as error:

@@ -6,6 +6,7 @@ indexed at random.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
@@ -27,9 +28,10 @@ MAX_SIZE = 1_000
 _RANGES = frozenset({"min", "max", "min_value", "max_value", "step"})
 """Arguments that limit a number; all other numbers among the arguments say how long or how many."""
 
-_REFUSED_WORDS = ("date", "time", "dob", "century", "past_", "future_", "expire", "_full", "uuid1", "uuid7", "iso8601")
-_REFUSED_WORDS += ("am_pm", "month", "day_of_", "year", "pystr_format")
-"""Parts of the names of providers that look at today's date or at the machine."""
+_CLOCK = re.compile(
+    "date|time|dob|century|year|month|day_of_|am_pm|past_|future_|expire|_full|uuid1|uuid7|iso8601|pystr_format"
+)
+"""In the names of providers that look at today's date or at the machine."""
 _REFUSED = frozenset(
     """
     add_provider binary csv del_arguments dsv enum fixed_width format get_arguments get_formatter get_providers image
@@ -89,7 +91,7 @@ class Fake(Attribute):
         """What the provider gives: coded text (plain if unique), numbers or booleans."""
         return pa.string() if self.unique else self._sampled
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """Values of the pool, all equally likely."""
         seed = int(rows.shared_rng(f"faker/{self.locale}/{self.provider}").integers(2**63))
         pool = _pool(self.provider, self.locale, self.pool, self._arguments, seed)
@@ -156,7 +158,7 @@ def _providers(locale: str) -> frozenset[str]:
             found.update(
                 name for name in dir(provider) if not name.startswith("_") and callable(getattr(provider, name))
             )
-    return frozenset(name for name in found - _REFUSED if not any(word in name for word in _REFUSED_WORDS))
+    return frozenset(name for name in found - _REFUSED if not _CLOCK.search(name))
 
 
 def _nearest(word: str, words: frozenset[str]) -> str:

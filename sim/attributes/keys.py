@@ -40,7 +40,7 @@ class Sequence(Attribute):
         """int64, or text where there is a format."""
         return pa.int64() if self.format is None else pa.string()
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """start + step x id."""
         numbers = self.start + self.step * rows.ids
         return Column(numbers, pa.int64()) if self.format is None else self._formatted(numbers)
@@ -65,7 +65,7 @@ class Uuid(Attribute):
         """Text of 36 characters."""
         return pa.string()
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """One for each row."""
         octets = rng.integers(0, 2**64, (len(rows), 2), np.uint64, endpoint=False).view(np.uint8)
         octets[:, 6] = (octets[:, 6] & 0x0F) | 0x40

@@ -26,7 +26,7 @@ class NumberAttribute(Attribute):
         """float64."""
         return pa.float64()
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """One draw for each row."""
         return Column(self.draw(rng, len(rows)), pa.float64())
 
@@ -78,7 +78,7 @@ class WholeAttribute(Attribute):
         """int64."""
         return pa.int64()
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """One draw for each row."""
         return Column(self.draw(rng, len(rows)), pa.int64())
 

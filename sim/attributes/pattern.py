@@ -85,7 +85,7 @@ class Pattern(Attribute):
     def _places(self) -> list[Array]:
         return [np.frombuffer(allowed, np.uint8) for allowed in parse_template(self.template)]
 
-    def column(self, rows: Rows, rng: np.random.Generator) -> Column:
+    def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """Every place drawn on its own, all characters equally likely."""
         text = np.empty((len(self._places), len(rows)), np.uint8)
         for line, allowed in zip(text, self._places, strict=True):

@@ -100,6 +100,8 @@ class MapValues(BaseModifier):
         if column.categories is None:
             old = Column(column.values, column.type).to_arrow()
             return self._replace(old, target).with_nulls(column.mask)
+        if not len(column.categories):
+            return Column.nulls(len(column), target)
         new = self._replace(column.categories, target)
         return new.take(column.values).with_nulls(column.mask)
 

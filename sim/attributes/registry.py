@@ -10,7 +10,11 @@ from pydantic import Discriminator, Tag
 
 from sim.attributes.attribute import Attribute
 from sim.attributes.choice import Choice, Constant
+from sim.attributes.computed import Expression
 from sim.attributes.custom import BUILT_IN, Custom, register_generator, registered
+from sim.attributes.fake import Fake
+from sim.attributes.keys import Sequence, Uuid
+from sim.attributes.lookup import Lookup
 from sim.attributes.numbers import (
     Beta,
     Exponential,
@@ -24,6 +28,8 @@ from sim.attributes.numbers import (
     Uniform,
     Weibull,
 )
+from sim.attributes.pattern import Pattern
+from sim.attributes.totals import RunningTotal
 
 __all__ = ["GENERATORS", "AnyAttribute", "Attribute", "register_generator", "registered"]
 
@@ -41,6 +47,13 @@ _BUILT_IN: tuple[type[Attribute], ...] = (
     Weibull,
     Pareto,
     Triangular,
+    Sequence,
+    Uuid,
+    Pattern,
+    Fake,
+    Lookup,
+    Expression,
+    RunningTotal,
 )
 
 GENERATORS: dict[str, type[Attribute]] = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in _BUILT_IN}

@@ -63,19 +63,29 @@ class Cumulative:
     """
 
     def __init__(self) -> None:
-        self.sums: Array = np.zeros(1)
+        self._buffer: Array = np.zeros(1024)
+        self._size = 0
         self._guide: Array = np.zeros(0, np.int32)
         self._scale = 0.0
         self._guided = 0
 
     def __len__(self) -> int:
-        return len(self.sums) - 1
+        return self._size
+
+    @property
+    def sums(self) -> Array:
+        """float64[n + 1]: the sum of the weights before each position, and the total."""
+        return self._buffer[: self._size + 1]
 
     def extend(self, weights: Array) -> None:
         """Append weights float64[m] >= 0."""
-        if len(weights):
-            more = np.cumsum(np.concatenate([self.sums[-1:], weights]))
-            self.sums = np.concatenate([self.sums, more[1:]])
+        more = np.cumsum(np.concatenate([self.sums[-1:], weights]))
+        if self._size + len(more) > len(self._buffer):
+            grown = np.zeros(max(2 * len(self._buffer), self._size + len(more)))
+            grown[: self._size + 1] = self.sums
+            self._buffer = grown
+        self._buffer[self._size : self._size + len(more)] = more
+        self._size += len(weights)
 
     def search(self, x: Array) -> Array:
         """int64[n]: for each x in [0, total) the position whose weight covers it, the first with a sum above x."""

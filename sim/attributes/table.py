@@ -1,0 +1,200 @@
+"""The attributes of one stream or population: in which order they are made, of which types, and making them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+
+import pyarrow as pa
+
+from sim.attributes.attribute import Attribute, AttributeProblem
+from sim.attributes.column import Column
+from sim.attributes.lookup import Lookup
+from sim.attributes.rows import Rows
+from sim.attributes.totals import RunningTotal
+from sim.attributes.view import Source, View
+from sim.errors import Problem, ScenarioError
+
+Types = Mapping[str, pa.DataType]
+
+
+class AttributeTable:
+    """Attributes in the order in which they read each other.
+
+    An attribute reads, by name: its siblings; `<lookup>.<attribute>` of whom a sibling looks up; and what the rows have
+    anyway, the context. Its own name means the context's.
+
+    `types` are the columns that come out, by name (the lookup `product` gives the column `product_id`), `needs` the
+    names of the context that are read, `lookups` the kinds that are looked up with the attributes read of them, and
+    `totals` the running totals, which the engine adds up between the stages 0 and 1.
+    """
+
+    def __init__(
+        self,
+        attributes: Mapping[str, Attribute],
+        context: Types,
+        references: Mapping[str, Types] | None = None,
+        subject: str | None = None,
+        path: str = "",
+    ) -> None:
+        """Check and order `attributes`.
+
+        `context` are the types of what the rows have, `references` those of each kind that can be looked up, `subject`
+        the kind whose newborn entities the rows are, if they are; `path` goes before the places of problems. Raises
+        ScenarioError with all that is wrong.
+        """
+        self.attributes = dict(attributes)
+        self._context = context
+        self._references = references or {}
+        self._subject = subject
+        self._path = path
+        self._problems: list[Problem] = []
+        self._columns = {name: attribute.column_name(name) for name, attribute in self.attributes.items()}
+        self._sources = {name: self._resolve(name) for name in self.attributes}
+        self._order = self._ordered()
+        self.types = self._typed()
+        self._late = self._after_totals()
+        if self._problems:
+            raise ScenarioError(self._problems)
+        self.needs = frozenset(self._needed())
+        self.lookups = self._looked_up()
+        self.totals: list[tuple[str, RunningTotal]] = [
+            (name, total) for name, total in self.attributes.items() if isinstance(total, RunningTotal)
+        ]
+
+    def schema(self) -> list[pa.Field]:
+        """One field for each attribute, in the order of the scenario."""
+        return [
+            pa.field(column, self.types[column], metadata={"description": self.attributes[name].description})
+            for name, column in self._columns.items()
+        ]
+
+    def evaluate(self, rows: Rows, given: Mapping[str, Column] | None = None, stage: int = 0) -> dict[str, Column]:
+        """The columns of one stage, by name.
+
+        Stage 0 is all that does not depend on a running total, stage 1 the rest; for it, `given` holds the columns of
+        stage 0 and the totals.
+        """
+        view = View(rows, self._sources, dict(given or {}))
+        made = {}
+        for name in self._order:
+            if (name in self._late) == bool(stage) and not isinstance(self.attributes[name], RunningTotal):
+                made[self._columns[name]] = view.make(name, self.attributes[name], self._columns[name])
+        return made
+
+    def _resolve(self, name: str) -> dict[str, Source]:
+        """Where each name that an attribute reads comes from; unknown ones are noted as problems."""
+        sources = {}
+        for read in sorted(self.attributes[name].needs()):
+            source = self._source(name, read)
+            if source is None:
+                self._problem(name, f"{read!r} is not known here{self._hint(name, read)}")
+            else:
+                sources[read] = source
+        return sources
+
+    def _source(self, name: str, read: str) -> Source | None:
+        if read in self._columns and read != name:
+            return Source("sibling", read, self._columns[read])
+        for other, column in self._columns.items():
+            if column == read and other != name:
+                return Source("sibling", other, column)
+        prefix, _, attribute = read.partition(".")
+        lookup = self.attributes.get(prefix)
+        if isinstance(lookup, Lookup) and prefix != name and attribute in self._known_of(lookup.entity):
+            return Source("lookup", prefix, attribute, lookup.entity, self._columns[prefix])
+        if isinstance(lookup, Lookup) and lookup.of == "parent":
+            read = f"{lookup.entity}.{attribute}"
+        return Source("context", "", read) if read in self._context else None
+
+    def _known_of(self, entity: str) -> Types:
+        """What can be read of whom a lookup finds. The own kind is only just being made, and has nothing yet."""
+        return {} if entity == self._subject else self._references.get(entity, {})
+
+    def _hint(self, name: str, read: str) -> str:
+        lookups = [
+            f"{other}.{column}"
+            for other, attribute in self.attributes.items()
+            if isinstance(attribute, Lookup)
+            for column in self._known_of(attribute.entity)
+        ]
+        names = [other for other in (*self._columns, *lookups, *self._context) if other != name]
+        near = get_close_matches(read, names, 1)
+        return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(sorted(set(names)))}"
+
+    def _ordered(self) -> list[str]:
+        """Names so that what is read comes first, otherwise in the order of the scenario."""
+        reads = {name: [source.name for source in self._siblings(name)] for name in self.attributes}
+        try:
+            return list(TopologicalSorter(reads).static_order())
+        except CycleError as error:
+            circle = list(reversed(error.args[1]))
+            self._problem(circle[0], f"attributes read each other in a circle: {' -> '.join(circle)}")
+            raise ScenarioError(self._problems) from error
+
+    def _siblings(self, name: str) -> Iterator[Source]:
+        return (source for source in self._sources[name].values() if source.kind != "context")
+
+    def _typed(self) -> dict[str, pa.DataType]:
+        types: dict[str, pa.DataType] = {}
+        for name in self._order:
+            seen = {read: self._type_of(source, types) for read, source in self._sources[name].items()}
+            if any(kind is None for kind in seen.values()) or len(seen) < len(self.attributes[name].needs()):
+                continue  # what it reads has a problem, which is noted already
+            self._check(name)
+            try:
+                types[self._columns[name]] = self.attributes[name].result_type(seen)
+            except AttributeProblem as problem:
+                self._problem(f"{name}.{problem.place}" if problem.place else name, problem.reason)
+        return {column: types[column] for column in self._columns.values() if column in types}
+
+    def _type_of(self, source: Source, types: Types) -> pa.DataType | None:
+        if source.kind == "lookup":
+            return self._references[source.entity][source.column]
+        return (types if source.kind == "sibling" else self._context).get(source.column)
+
+    def _check(self, name: str) -> None:
+        attribute = self.attributes[name]
+        if not isinstance(attribute, Lookup) or not attribute.match:
+            return
+        if attribute.entity == self._subject:
+            self._problem(f"{name}.match", f"{attribute.entity} cannot match its own kind while it is being born")
+            return
+        known = self._known_of(attribute.entity)
+        for column in attribute.match:
+            if column not in known:
+                near = get_close_matches(column, known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
+                self._problem(f"{name}.match", f"{attribute.entity} has no {column!r}{hint}")
+
+    def _after_totals(self) -> frozenset[str]:
+        """The attributes that depend on a running total, however indirectly."""
+        late: set[str] = set()
+        for name in self._order:
+            attribute = self.attributes[name]
+            above = [source.name for source in self._siblings(name)]
+            depends = any(other in late or isinstance(self.attributes[other], RunningTotal) for other in above)
+            if depends and isinstance(attribute, RunningTotal):
+                self._problem(name, f"{attribute.of!r} depends on a running total, which cannot be added up again")
+            if depends:
+                late.add(name)
+        return frozenset(late)
+
+    def _needed(self) -> Iterator[str]:
+        for sources in self._sources.values():
+            yield from (source.column for source in sources.values() if source.kind == "context")
+
+    def _looked_up(self) -> dict[str, frozenset[str]]:
+        read: dict[str, set[str]] = {}
+        for name, attribute in self.attributes.items():
+            for entity in attribute.looks_up():
+                read.setdefault(entity, set()).update(attribute.reads_of(entity))
+            for source in self._siblings(name):
+                if source.kind == "lookup":
+                    read.setdefault(source.entity, set()).add(source.column)
+        return {entity: frozenset(columns) for entity, columns in read.items()}
+
+    def _problem(self, place: str, reason: str) -> None:
+        path = f"{self._path}.{place}" if self._path else place
+        self._problems.append(Problem(0, path, reason))
