@@ -58,8 +58,8 @@ class Groups:
 
     def member(self, entities: Indices) -> NDArray[np.bool_]:
         """Whether each entity is in a group: not where its weight is zero."""
-        groups: NDArray[np.int16] = self._group.values[entities]
-        return groups != NONE
+        member: NDArray[np.bool_] = self._group.values[entities] != NONE
+        return member
 
     def assign(self, entities: Indices, groups: NDArray[np.int16]) -> Indices:
         """Move `entities` (unique) to `groups`; returns those whose group did change."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sim.attributes.totals import RunningTotal
 
 from sim.attributes.column import Column
+from sim.attributes.totals import RunningTotal
 from sim.engine.block import Block
 from sim.engine.growable import Growable
 from sim.engine.rows import EventRows

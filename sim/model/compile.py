@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-from sim.attributes.table import AttributeTable
 
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import STRING_CODES, TIME_TYPE
+from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
 from sim.maths.curves import BoundCurve, product_of
