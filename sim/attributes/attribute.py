@@ -31,6 +31,11 @@ class Attribute(Model, ABC):
         """Whether the value multipliers of segments and vintage apply."""
         return self.value
 
+    @property
+    def parts(self) -> dict[str, Attribute]:
+        """The attributes that it is made of, by their place in it; most are made of none."""
+        return {}
+
     def reads(self) -> frozenset[str]:
         """Names of the row (siblings and context) that the generator needs."""
         return frozenset()

@@ -13,8 +13,11 @@ from sim.attributes.choice import Choice, Constant
 from sim.attributes.computed import Expression
 from sim.attributes.custom import BUILT_IN, Custom, register_generator, registered
 from sim.attributes.fake import Fake
+from sim.attributes.geo import GeoPoint
+from sim.attributes.instants import Date, DateTime
 from sim.attributes.keys import Sequence, Uuid
 from sim.attributes.lookup import Lookup
+from sim.attributes.nested import ListOf, Struct
 from sim.attributes.numbers import (
     Beta,
     Exponential,
@@ -54,6 +57,11 @@ _BUILT_IN: tuple[type[Attribute], ...] = (
     Lookup,
     Expression,
     RunningTotal,
+    DateTime,
+    Date,
+    GeoPoint,
+    Struct,
+    ListOf,
 )
 
 GENERATORS: dict[str, type[Attribute]] = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in _BUILT_IN}
@@ -74,3 +82,6 @@ _UNION: Any = reduce(or_, [Annotated[kind, Tag(name)] for name, kind in {**GENER
 
 AnyAttribute = Annotated[_UNION, Discriminator(_tag)]
 """One attribute, by the `type` of its generator."""
+
+for _nested in (Struct, ListOf):
+    _nested.model_rebuild(_types_namespace={"AnyAttribute": AnyAttribute})

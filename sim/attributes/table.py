@@ -142,7 +142,7 @@ class AttributeTable:
             seen = {read: self._type_of(source, types) for read, source in self._sources[name].items()}
             if any(kind is None for kind in seen.values()) or len(seen) < len(self.attributes[name].needs()):
                 continue  # what it reads has a problem, which is noted already
-            self._check(name)
+            self._check(name, self.attributes[name])
             try:
                 types[self._columns[name]] = self.attributes[name].result_type(seen)
             except AttributeProblem as problem:
@@ -154,8 +154,9 @@ class AttributeTable:
             return self._references[source.entity][source.column]
         return (types if source.kind == "sibling" else self._context).get(source.column)
 
-    def _check(self, name: str) -> None:
-        attribute = self.attributes[name]
+    def _check(self, name: str, attribute: Attribute) -> None:
+        for place, part in attribute.parts.items():
+            self._check(f"{name}.{place}", part)
         if not isinstance(attribute, Lookup) or not attribute.match:
             return
         if attribute.entity == self._subject:
