@@ -11,8 +11,9 @@ from sim.errors import ParameterError
 from sinks.words import nearest
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
+_USER = re.compile(r"//[^/@]*@")
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(B|KB|MB|GB|KiB|MiB|GiB)$", re.IGNORECASE)
-_SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*([a-z]+?)s?$")
+_SPAN = re.compile(r"^(\d+(?:\.\d+)?)\s*([a-z]+)$")
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SECOND = 1_000_000
 _SPANS = {
@@ -54,7 +55,8 @@ class Target:
                 f"{url!r} is not the URL of a sink: it needs a scheme, as in 'parquet:DIR' or 'stdout:'"
             )
         location, _, query = url[found.end() :].partition("?")
-        plain = url.partition("?")[0]
+        # What is shown in messages: without options, and without a password that does not belong there.
+        plain = _USER.sub("//***@", url.partition("?")[0])
         return cls(plain, found[1].lower(), location.removeprefix("//"), _query(plain, query), dict(settings or {}))
 
 
@@ -121,9 +123,11 @@ class Options:
         """Microseconds, from text such as 6h, 1d or 2weeks."""
         value = self.text(name)
         found = _SPAN.match(value)
-        if value and not (found and found[2] in _SPANS and float(found[1]) > 0):
+        unit = 0 if not found else _SPANS.get(found[2], _SPANS.get(found[2].removesuffix("s"), 0))
+        span = round(float(found[1]) * unit) if found else default
+        if value and span <= 0:
             raise self._wrong(name, value, "must be a duration above 0 with its unit: ms, s, min, h, d or w")
-        return round(float(found[1]) * _SPANS[found[2]]) if found else default
+        return span
 
     def finish(self, settings: bool = False) -> None:
         """Refuse options that were never asked for and, unless `settings`, any setting beside the URL."""
