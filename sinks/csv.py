@@ -21,6 +21,7 @@ class Csv(FileSink):
     """A folder of CSV files a stream, with the options of all file sinks."""
 
     scheme = "csv"
+    growth = 4
 
     def _begin(self, path: Path, stream: Stream) -> Writer:
         return CsvFile(path, stream.schema)

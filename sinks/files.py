@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sim.errors import ParameterError, SinkError
 from sinks.contract import Report, Run, Sink
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BUFFERED = 256 * 2**20
 """Bytes of Arrow data that all streams together may hold back before the largest is encoded."""
 
+PIECE = 64 * 2**20
+"""Bytes of Arrow data that are encoded together; in Parquet a row group, of about a million rows."""
+
 
 class FileSink(Sink):
     """Writes files below a folder; subclasses say how one file is written.
@@ -35,6 +38,8 @@ class FileSink(Sink):
 
     durable = True
     guarantee = "exactly once; committed windows in finished files, which outlive the process"
+    growth: ClassVar[int] = 1
+    """How much larger facts may become in this format than they are in Arrow."""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
@@ -73,7 +78,7 @@ class FileSink(Sink):
     def _stream_files(self, stream: Stream) -> StreamFiles:
         from sinks.rolling import Rolling, StreamFiles
 
-        rolling = Rolling(self._size, self._span, self._by_date)
+        rolling = Rolling(self._size, min(PIECE, max(1, self._size // self.growth)), self._span, self._by_date)
         return StreamFiles(stream, self._layout, rolling, lambda path: self._begin(path, stream))
 
     def _write(self, batch: Batch) -> None:

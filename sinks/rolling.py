@@ -44,13 +44,14 @@ class Writer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Rolling:
     """When a file ends: above `size` bytes, at multiples of `span` microseconds of event time (0: never), and at
-    midnight UTC where files are partitioned `by_date`. Facts are encoded in pieces of `piece` bytes of Arrow data.
+    midnight UTC where files are partitioned `by_date`. Facts are encoded in pieces of `piece` bytes of Arrow data; the
+    file is measured after each, so a piece must not become larger than a file.
     """
 
     size: int
+    piece: int
     span: int = 0
     by_date: bool = False
-    piece: int = 64 * 2**20
 
     def cut(self, data: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], pa.RecordBatch]]:
         """Split a batch where a file must end; each part with its (day, span) number, 0 where that plays no role."""
@@ -63,9 +64,8 @@ class Rolling:
             yield (int(days[first]), int(spans[first])), data.slice(first, until - first)
 
     def pieces(self, data: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        """Split a batch so that no part is much above a piece, nor above a file, in size."""
-        limit = min(self.piece, self.size)
-        rows = max(1, int(limit * len(data) / max(data.nbytes, 1)))
+        """Split a batch so that no part is much above a piece in size."""
+        rows = max(1, self.piece * len(data) // max(data.nbytes, 1))
         for first in range(0, len(data), rows):
             yield data.slice(first, rows)
 
@@ -94,7 +94,7 @@ class StreamFiles:
             for piece in self._rolling.pieces(part):
                 self._buffer.append(piece)
                 self.buffered += piece.nbytes
-                if self.buffered >= min(self._rolling.piece, self._rolling.size):
+                if self.buffered >= self._rolling.piece:
                     self.encode()
 
     def encode(self) -> None:
