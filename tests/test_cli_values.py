@@ -17,14 +17,12 @@ def test_a_shard_that_cannot_be_is_refused_with_its_value(text):
         parse_shard(text)
 
 
-def test_overrides_are_numbers_lists_and_words():
-    pairs = ["a.b=3", "c=2/month", "d=[1, 2]", "e=true", "f=x=y", "g=", "h=NaN"]
-    expected = {"a.b": 3, "c": "2/month", "d": [1, 2], "e": True, "f": "x=y", "g": "", "h": "NaN"}
-    assert parse_overrides(pairs) == expected
+def test_overrides_are_texts_by_path_whatever_is_in_them():
+    assert parse_overrides(["a.b=3", "c=2/month", "d=x=y", "e="]) == {"a.b": "3", "c": "2/month", "d": "x=y", "e": ""}
 
 
 def test_options_of_their_own_are_overrides_too():
-    assert parse_overrides(["seed=3"], start="2024-01-01", end=None) == {"seed": 3, "start": "2024-01-01"}
+    assert parse_overrides(["seed=3"], start="2024-01-01", end=None) == {"seed": "3", "start": "2024-01-01"}
 
 
 def test_the_same_value_from_two_options_is_refused():

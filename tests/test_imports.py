@@ -16,7 +16,7 @@ ONLY = {
     "simpy": ("sim/engine/kernel.py", "sim/engine/resources.py"),
     "ruamel": ("sim/scenario/loader.py",),
     "yaml": (),
-    "confluent_kafka": ("sinks/kafka",),
+    "confluent_kafka": ("sinks/kafka", "sim/cli/demo.py"),
     "typer": ("sim/cli/",),
     "rich": ("sim/cli/",),
 }

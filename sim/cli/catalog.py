@@ -63,6 +63,6 @@ def schema() -> None:
 
     Then put this into the first line of a scenario: # yaml-language-server: $schema=datagen.schema.json
     """
-    from sim.scenario.jsonschema import json_schema
+    from sim.scenario.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -24,7 +24,7 @@ class Job:
     """
 
     scenario: str
-    overrides: Mapping[str, object] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     shard: tuple[int, int] = (1, 1)
     to: str = "stdout:"
@@ -36,7 +36,7 @@ class Job:
         from sim.model.compile import compile_scenario
         from sim.scenario.loader import load
 
-        model = compile_scenario(load(self.scenario, dict(self.overrides) or None))
+        model = compile_scenario(load(self.scenario, self.overrides))
         if self.digest not in (None, model.digest):
             raise SimulationError(f"{self.scenario}: the scenario was changed while the workers started")
         return model

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from sim.cli.catalog import scenarios, schema, validate
+from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.run import run
@@ -28,6 +29,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run storefront --to parquet:out                  files
   datagen run storefront --to kafka://localhost:9092       topics
   datagen run my.yaml --limit 10                           JSON lines on stdout
+  datagen demo                                             a broker, a stream and a consumer in this terminal
 
 \b
 Exit codes: 0 done; 1 failed while running; 2 bad input; 3 the sink cannot take the facts;
@@ -82,7 +84,7 @@ def _datagen(
     pass
 
 
-for _command in (run, plan, preview, validate, scenarios, schema):
+for _command in (run, plan, preview, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
@@ -36,22 +35,15 @@ def parse_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def parse_overrides(pairs: Sequence[str], **fixed: str | None) -> dict[str, object]:
+def parse_overrides(pairs: Sequence[str], **fixed: str | None) -> dict[str, str]:
     """The scenario's values to replace, by dotted path: those of `--set`, then those of options of their own.
 
-    A value is read as JSON where it is JSON (numbers, true, lists, objects), as text otherwise.
+    Values are texts, which the loader reads as YAML.
     """
-    overrides: dict[str, object] = {path: _value(text) for path, text in parse_pairs("--set", pairs).items()}
+    overrides = parse_pairs("--set", pairs)
     for path, text in fixed.items():
         if text is not None and path in overrides:
             raise ParameterError(f"--set {path!r} and --{path} are both given")
         if text is not None:
             overrides[path] = text
     return overrides
-
-
-def _value(text: str) -> object:
-    try:
-        return json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError):
-        return text
