@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -75,7 +76,7 @@ class PointsAge(Ageing):
             raise ValueError(problem)
         return self
 
-    @property
+    @cached_property
     def course(self) -> Course:
         """The points in order of age."""
         if self.points is not None:

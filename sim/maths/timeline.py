@@ -71,7 +71,7 @@ class Timeline:
     def civil_breaks(self, t0: int, t1: int, unit: CivilUnit) -> Times:
         """The instants strictly inside (t0, t1), ascending, at which a civil minute, hour, day, week ... begins.
 
-        An hour that clocks repeat begins twice; one that they skip does not begin.
+        An hour that clocks repeat is one of twice the length; one that they skip does not begin.
         """
         if t1 - t0 < 2:
             return np.empty(0, dtype=np.int64)

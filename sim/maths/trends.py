@@ -5,6 +5,7 @@ Trends are 1 at the scenario's start, and never below 0.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -129,19 +130,23 @@ class Points(TimeCurve):
             raise ValueError(problem)
         return self
 
-    def course(self, timeline: Timeline) -> Course:
-        """The points in order of time."""
+    @cached_property
+    def course(self) -> Course:
+        """The points in order of time; `values` counted from the scenario's start."""
         if self.points is not None:
             return Course.of(self.points, self.interpolation)
-        return Course.evenly(self.values or [1.0], timeline.start, self.per or 1, self.interpolation)
+        return Course.evenly(self.values or [1.0], 0, self.per or 1, self.interpolation)
+
+    def _origin(self, timeline: Timeline) -> int:
+        return 0 if self.points is not None else timeline.start
 
     def factor(self, t: Times, timeline: Timeline) -> Floats:
         """The level held or interpolated at each instant."""
-        return self.course(timeline).at(t)
+        return self.course.at(t - self._origin(timeline))
 
     def turns(self, t0: int, t1: int, timeline: Timeline) -> Times:
         """The points."""
-        return self.course(timeline).places
+        return self.course.places + self._origin(timeline)
 
 
 def _instants(points: list[float]) -> Times:
