@@ -106,7 +106,7 @@ Sql = Annotated[
 
 
 def _reason(error: BaseException) -> str:
-    return str(error).split("\n", 1)[0].replace('"', "'")
+    return str(error).split("\n", 1)[0].replace('"', "'")[:300]
 
 
 def _inward(name: str, column: Column) -> pl.Series:

