@@ -77,7 +77,7 @@ def test_cells_hide_nothing_and_are_not_markup():
 
 def test_a_plan_shows_streams_memory_and_the_order_of_causes(fake):
     lines = [*plan.lines(FORECAST), *map(str, plan.table(FORECAST).columns[1].cells)]
-    assert "memory 2.00 MB; 24 windows of 1:00:00; 16 blocks" in lines
+    assert "memory 2.00 MB; 24 windows of 1h; 16 blocks" in lines
     assert "  order: after customer" in lines
     assert "1,234" in lines
 

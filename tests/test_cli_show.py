@@ -25,7 +25,9 @@ def test_sizes_have_three_digits_and_a_unit(count, text):
     assert size(count) == text
 
 
-@pytest.mark.parametrize(("count", "text"), [(0.01, "0.01"), (7, "7"), (1234, "1.23k"), (4_100_000, "4.10M")])
+@pytest.mark.parametrize(
+    ("count", "text"), [(0.01, "0.01"), (0.001234, "0.0012"), (7, "7"), (1234, "1.23k"), (4_100_000, "4.10M")]
+)
 def test_counts_are_short(count, text):
     assert short(count) == text
 

@@ -2,8 +2,9 @@
 
 In a block fenced as `console`, each line that begins with `$ ` is a command of datagen; it must end with exit code 0,
 or with the one that a comment behind it names (`# exit code 2`). The commands of a page share a folder, so that a later
-one can use what an earlier one wrote. A broker at localhost:9092 is played by the client library's mock cluster. What
-is not to be run, such as an installation, belongs into a block fenced as `sh`.
+one can use what an earlier one wrote; a block whose first line is `# file: NAME` is put there as that file. A broker at
+localhost:9092 is played by the client library's mock cluster. What is not to be run, such as an installation, belongs
+into a block fenced as `sh`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))) if page.exists()]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^```\w+\n# file: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BROKER = "localhost:9092"
 
 
@@ -27,6 +29,13 @@ def commands(page: Path) -> list[str]:
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line[2:].strip() for line in lines if line.startswith("$ ")]
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Put the files that a page shows into its folder: blocks whose first line is `# file: NAME`."""
+    folder.mkdir(exist_ok=True)
+    for name, text in FILE.findall(page.read_text(encoding="utf-8")):
+        (folder / Path(name).name).write_text(text, encoding="utf-8")
 
 
 CASES = [(page, command) for page in PAGES for command in commands(page)]
@@ -59,7 +68,7 @@ def broker():
 def test_a_documented_command_does_what_it_says(page, command, home, broker):
     assert command.startswith("datagen"), "a console block shows datagen; other commands go into a block fenced as sh"
     folder = home / page.stem
-    folder.mkdir(exist_ok=True)
+    write_files(page, folder)
     environment = {**os.environ, "PATH": f"{home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     marked = re.search(r"#\s*exit code (\d+)", command)
     shell = ["bash", "-o", "pipefail", "-c", command.replace(BROKER, broker)]

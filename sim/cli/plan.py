@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from sim.cli.options import AsJson, End, Override, Scenario, Start
-from sim.cli.show import clock, instant, iso, short, size, stdout
+from sim.cli.show import instant, iso, short, size, stdout
 from sim.cli.values import parse_overrides
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ def table(expected: Forecast) -> Table:
 
 def lines(expected: Forecast) -> list[str]:
     """Memory, tick and windows, then the order of causes."""
-    tick = clock(expected.tick / 1e6)
-    head = f"memory {size(expected.memory_bytes)}; {expected.windows:,} windows of {tick}; {expected.blocks:,} blocks"
+    from sim.maths.units import format_duration
+
+    windows = f"{expected.windows:,} windows of {format_duration(expected.tick)}"
+    head = f"memory {size(expected.memory_bytes)}; {windows}; {expected.blocks:,} blocks"
     return [head, "order inside a tick:", *(f"  {line}" for line in expected.order)]
 
 

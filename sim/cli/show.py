@@ -21,7 +21,9 @@ def size(count: float) -> str:
 
 
 def short(count: float) -> str:
-    """A count in three digits: 1.23M."""
+    """A count in three digits: 1.23M, 45, 0.0012."""
+    if 0 < abs(count) < 1:
+        return f"{count:.2g}"
     return _scaled(count, _COUNTS, "")
 
 
