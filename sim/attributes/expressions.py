@@ -44,7 +44,7 @@ class Program:
 
         try:
             return polars.sql_expr(self.text).alias("result")
-        except Exception as error:
+        except _failures() as error:
             raise RefusedSql(self.sql, _reason(error)) from error
 
     def arrow_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
@@ -63,7 +63,7 @@ class Program:
     def _inferred(self, columns: Mapping[str, Column]) -> pa.DataType:
         try:
             result = self._run(columns)
-        except Exception as error:
+        except _failures() as error:
             raise RefusedSql(self.sql, _reason(error)) from error
         return _outward(result.to_arrow().type, self.sql)
 
@@ -75,7 +75,7 @@ class Program:
         try:
             array = self._run({name: columns[name] for name in self.reads}).to_arrow()
             column = Column.of(_cast(array, kind))
-        except Exception as error:
+        except _failures() as error:
             raise SimulationError(f"expression {self.sql!r}: {_reason(error)}") from error
         return column if len(column) == length else column.take(np.zeros(length, np.int64))
 
@@ -103,6 +103,13 @@ Sql = Annotated[
     WithJsonSchema({"type": "string", "examples": ["round(product.price * quantity, 2)"]}),
 ]
 """The text of a scalar expression."""
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    """What polars raises; its panics are no Exceptions."""
+    from polars.exceptions import PanicException
+
+    return Exception, PanicException
 
 
 def _reason(error: BaseException) -> str:

@@ -88,11 +88,14 @@ class Cumulative:
         self._size += len(weights)
 
     def search(self, x: Array) -> Array:
-        """int64[n]: for each x in [0, total) the position whose weight covers it, the first with a sum above x."""
+        """int64[n]: for each x in [0, total) the position whose weight covers it, the first with a sum above x.
+
+        All 0 while the list is empty.
+        """
         if len(self) > 1.125 * self._guided:
             self._build()
-        result = np.empty(len(x), np.int64)
-        for start in range(0, len(x), CHUNK):
+        result = np.zeros(len(x), np.int64)
+        for start in range(0, len(x) if len(self) else 0, CHUNK):
             result[start : start + CHUNK] = self._search(x[start : start + CHUNK])
         return result
 
