@@ -37,14 +37,14 @@ class Target:
     """`scheme:location?option=value&option=value`, with the settings that came beside the URL (`-X name=value`).
 
     `location` is what stands between the scheme and the question mark, without leading `//`. Values of options are
-    percent-decoded; a plus sign is a plus sign.
+    percent-decoded; a plus sign is a plus sign. Settings may be secrets: no representation shows them.
     """
 
     url: str
     scheme: str
     location: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def parse(cls, url: str, settings: Mapping[str, str] | None = None) -> Target:

@@ -57,9 +57,8 @@ class Kafka(Sink):
         self._client = Client(self._settings, self.target.url)
         self._client.connect(self._timeout)
         try:
-            Topics(self._client.admin(), self._timeout).prepare(
-                topics.values(), self._partitions, self._replication, run
-            )
+            ready = Topics(self._client.admin(), self._timeout, int(self._settings.values["batch.size"]))
+            ready.prepare(topics.values(), self._partitions, self._replication, run)
         except KafkaException as error:
             raise SinkError(f"{self.target.url}: {self._settings.redact(error.args[0].str())}") from None
 

@@ -30,7 +30,6 @@ ANY_TIME_BEFORE_3_6 = _KEPT | {"message.timestamp.difference.max.ms": str(2**63 
 _LEGAL = re.compile(r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _FIELDS = ("scenario", "stream")
-_ABSENT = frozenset({KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION})
 
 
 def check_template(template: str) -> None:
@@ -51,18 +50,23 @@ def name(template: str, scenario: str, stream: str) -> str:
 
 
 class Topics:
-    """Makes sure that topics are there and fit; `timeout` is in seconds."""
+    """Makes sure that topics are there and fit; `timeout` is in seconds, `batch` the bytes that are sent at once."""
 
-    def __init__(self, admin: AdminClient, timeout: float) -> None:
+    def __init__(self, admin: AdminClient, timeout: float, batch: int) -> None:
         self._admin = admin
         self._timeout = timeout
+        self._batch = batch
 
     def prepare(self, wanted: Iterable[str], partitions: int, replication: int, run: Run) -> None:
         """Create the topics that are missing (0 partitions or replicas: as the broker likes), examine the others.
 
         Raises SinkError where one cannot be created. What an existing topic would do to the facts is logged.
         """
-        there = self._admin.list_topics(timeout=self._timeout).topics
+        cluster = self._admin.list_topics(timeout=self._timeout)
+        if cluster.controller_id not in cluster.brokers:
+            LOG.info("this broker has no controller to create topics: they must come into being when written to")
+            return
+        there = cluster.topics
         missing = [topic for topic in wanted if topic not in there]
         if missing:
             self._create(missing, partitions or -1, replication or -1)
@@ -89,12 +93,10 @@ class Topics:
             future.result()
         except KafkaException as error:
             problem = error.args[0]
-            if problem.code() in _ABSENT:
-                LOG.info("this broker does not create topics on request: %r must come into being by itself", topic)
-            elif problem.code() == KafkaError.INVALID_CONFIG:
+            if problem.code() == KafkaError.INVALID_CONFIG:
                 refused.append(f"topic {topic!r} cannot be created: {problem.str()}")
                 return False
-            elif problem.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            if problem.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise SinkError(f"topic {topic!r} cannot be created: {problem.str()}") from None
         return True
 
@@ -107,12 +109,15 @@ class Topics:
                 LOG.info("the settings of topic %r cannot be read: %s", resource.name, error.args[0].str())
                 continue
             settings = {entry.name: entry.value for entry in entries.values() if entry.value is not None}
-            for text in problems(settings, run, round(time.time() * 1_000_000)):
+            for text in problems(settings, run, round(time.time() * 1_000_000), self._batch):
                 LOG.warning("topic %r %s", resource.name, text)
 
 
-def problems(settings: Mapping[str, str], run: Run, now: int) -> Iterator[str]:
-    """What a topic with these settings would do to the facts of a run; `now` is microseconds since the epoch."""
+def problems(settings: Mapping[str, str], run: Run, now: int, batch: int) -> Iterator[str]:
+    """What a topic with these settings would do to the facts of a run, sent in batches of that many bytes.
+
+    `now` is microseconds since the epoch.
+    """
     retention = int(settings.get("retention.ms", -1))
     if retention >= 0 and run.start < now - retention * 1000:
         kept = instant(now - retention * 1000)
@@ -124,6 +129,9 @@ def problems(settings: Mapping[str, str], run: Run, now: int) -> Iterator[str]:
     if behind is not None and run.start < now - behind * 1000:
         oldest = instant(now - behind * 1000)
         yield f"takes timestamps up to {behind} ms old only: facts before {oldest} will be refused"
+    most = int(settings.get("max.message.bytes", batch))
+    if most < batch:
+        yield f"takes {most} bytes at once only (max.message.bytes): lower batch.size, now {batch}"
     if settings.get("message.timestamp.type") == "LogAppendTime":
         yield "replaces event times by the time of arrival (message.timestamp.type=LogAppendTime)"
     if "compact" in settings.get("cleanup.policy", ""):

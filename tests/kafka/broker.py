@@ -22,7 +22,8 @@ LOG4J = "2.24.3"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
 START_SECONDS = 60
-# "datagen-test-broker-00" in base64: any 16 bytes do.
+USER, PASSWORD = "datagen", "not-to-be-printed"
+# 16 bytes in base64.
 CLUSTER = "ZGF0YWdlbi10ZXN0LWJyb2"
 
 _DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
@@ -50,10 +51,21 @@ rootLogger.appenderRef.file.ref=file
 _SERVER = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_{user}="{password}";
+listener.name.tls.ssl.keystore.location={folder}/own.p12
+listener.name.tls.ssl.keystore.type=PKCS12
+listener.name.tls.ssl.keystore.password={password}
+listener.name.tls.ssl.key.password={password}
+listener.name.tls.ssl.truststore.location={folder}/trusted.p12
+listener.name.tls.ssl.truststore.type=PKCS12
+listener.name.tls.ssl.truststore.password={password}
+listener.name.tls.ssl.client.auth=required
 log.dirs={folder}/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -74,8 +86,8 @@ def absence() -> str | None:
     """Why no real broker can be had here; None where one can."""
     if os.environ.get("DATAGEN_TEST_BROKER"):
         return None
-    missing = [name for name in ("java", "mvn") if not shutil.which(name)]
-    return f"{' and '.join(missing)} not found, and DATAGEN_TEST_BROKER is not set" if missing else None
+    missing = [name for name in ("java", "keytool", "mvn") if not shutil.which(name)]
+    return f"{', '.join(missing)} not found, and DATAGEN_TEST_BROKER is not set" if missing else None
 
 
 @contextmanager
@@ -90,12 +102,17 @@ def address() -> Iterator[str]:
 
 
 class Broker:
-    """A broker process with a folder of its own, which goes when it stops."""
+    """A broker process with a folder of its own, which goes when it stops.
+
+    `address` takes anyone, `sasl` asks for USER and PASSWORD, `tls` for the certificate that `certificate` and
+    `keystore` hold (which is also the one that it shows).
+    """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
-        self.port, self._controller = _free_ports(2)
-        self.address = f"127.0.0.1:{self.port}"
+        self._ports = dict(zip(("port", "sasl", "tls", "controller"), _free_ports(4), strict=True))
+        self.address, self.sasl, self.tls = (f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls"))
+        self.certificate, self.keystore = self.folder / "own.pem", self.folder / "own.p12"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Broker:
@@ -139,14 +156,23 @@ class Broker:
             process.wait()
 
     def _prepare(self) -> None:
-        values = {"port": self.port, "controller": self._controller, "folder": self.folder}
+        self._certify()
+        values = self._ports | {"folder": self.folder, "user": USER, "password": PASSWORD}
         (self.folder / "server.properties").write_text(_SERVER.format(**values))
         (self.folder / "log4j2.properties").write_text(_LOGGING.format(**values))
         settings = str(self.folder / "server.properties")
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"the broker's storage cannot be formatted: {done.stdout}{done.stderr}")
+        _run(command, "the broker's storage cannot be formatted")
+
+    def _certify(self) -> None:
+        own = ["-keystore", str(self.keystore), "-storepass", PASSWORD, "-alias", USER]
+        trusted = ["-keystore", str(self.folder / "trusted.p12"), "-storepass", PASSWORD, "-alias", USER]
+        names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"]
+        pem = str(self.certificate)
+        kind = ["-keyalg", "EC", "-storetype", "PKCS12", "-validity", "30"]
+        _run(["keytool", "-genkeypair", *kind, *names, *own], "no key")
+        _run(["keytool", "-exportcert", "-rfc", "-file", pem, *own], "no certificate")
+        _run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-file", pem, *trusted], "no trust")
 
     def _java(self) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
@@ -181,10 +207,14 @@ def class_path() -> str:
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / "pom.xml").write_text(pom)
     command = ["mvn", "-B", "-q", "-f", str(CACHE / "pom.xml"), f"{PLUGIN}:build-classpath"]
-    done = subprocess.run([*command, f"-Dmdep.outputFile={kept}"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"Maven cannot fetch the broker: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    _run([*command, f"-Dmdep.outputFile={kept}"], "Maven cannot fetch the broker")
     return kept.read_text()
+
+
+def _run(command: list[str], failure: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{failure}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def _free_ports(count: int) -> list[int]:

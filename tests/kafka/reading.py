@@ -1,0 +1,40 @@
+"""Reading topics back."""
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+
+def read(address, topic):
+    """Every record of a topic, partition by partition, in the order of the log."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "tests", "enable.auto.commit": False})
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = {number: _end(consumer, topic, number) for number in partitions}
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        return _take(consumer, sum(ends.values()))
+    finally:
+        consumer.close()
+
+
+def _end(consumer, topic, number):
+    return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
+
+
+def _take(consumer, count):
+    records = []
+    while len(records) < count:
+        found = consumer.consume(min(10_000, count - len(records)), timeout=10)
+        if not found:
+            raise AssertionError(f"{len(records)} of {count} records came")
+        for record in found:
+            if record.error():
+                raise KafkaException(record.error())
+        records += found
+    return sorted(records, key=lambda record: (record.partition(), record.offset()))
+
+
+def settings(address, topic):
+    """The settings of a topic, as text by name."""
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    admin = AdminClient({"bootstrap.servers": address})
+    return {entry.name: entry.value for entry in admin.describe_configs([resource])[resource].result(10).values()}

@@ -1,0 +1,257 @@
+"""The Kafka sink as far as no real broker is needed: settings, secrets, hand-over, the in-process broker."""
+
+import json
+import logging
+import time
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from sim.errors import DeliveryError, ParameterError, SinkError
+from sinks import open_sink
+from sinks.formats.json import Json
+from sinks.kafka.enqueue import enqueue
+from sinks.kafka.messages import Encoder, keys
+from sinks.kafka.mock import MockBroker
+from sinks.kafka.settings import DEFAULTS, resolve
+from sinks.kafka.topics import name, problems
+from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
+from sinks.target import Target
+
+VISIT = simple_stream()
+DAY = 86_400_000_000
+
+
+def settings(given, config="", location="h:9092"):
+    return resolve(Target("kafka://h:9092", "kafka", location, {}, given), config)
+
+
+def test_later_settings_win(tmp_path):
+    config = tmp_path / "client.properties"
+    config.write_text("# for the test\n\nlinger.ms=1\nclient.id = mine \n")
+    values = settings({"linger.ms": "2"}, str(config)).values
+    assert values["linger.ms"] == "2"
+    assert values["client.id"] == "mine"
+    assert values["enable.idempotence"] == DEFAULTS["enable.idempotence"] == "true"
+    assert values["bootstrap.servers"] == "h:9092"
+
+
+def test_the_address_may_come_from_the_file(tmp_path):
+    config = tmp_path / "client.properties"
+    config.write_text("bootstrap.servers=there:1")
+    assert settings({}, str(config), location="").values["bootstrap.servers"] == "there:1"
+
+
+def test_values_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("SECRET", "s3same")
+    found = settings({"sasl.password": "${SECRET}!"})
+    assert found.values["sasl.password"] == "s3same!"
+    assert found.redact("it was s3same! or s3same") == "it was *** or ***"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("linger.ms", ":1: a line must be name=value"),
+        ("sasl.password=${NOT_THERE}", ":1: sasl.password: the environment variable 'NOT_THERE' is not set"),
+        ("transactional.id=x", ":1: transactional.id cannot be given"),
+        ("error_cb=x", ":1: 'error_cb' is not a setting of librdkafka"),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named(tmp_path, line, message):
+    config = tmp_path / "client.properties"
+    config.write_text(line)
+    with pytest.raises(ParameterError) as caught:
+        settings({}, str(config))
+    assert str(caught.value).startswith(f"{config}{message}")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ParameterError, match=r"config=.*absent: No such file or directory"):
+        settings({}, str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"linger.msec": "1"}, "settings: 'linger.msec' is not a setting of librdkafka; did you mean 'linger.ms'"),
+        ({"compression.level": "x"}, "settings: compression.level: Invalid value for configuration property"),
+        ({"sasl.password": "hush", "debug": "hush"}, 'settings: debug: Invalid value "***"'),
+    ],
+)
+def test_what_the_client_refuses_is_a_parameter_error(given, message):
+    sink = open_sink("kafka://127.0.0.1:1", given)
+    with pytest.raises(ParameterError) as caught:
+        sink.open([VISIT], sample_run())
+    assert str(caught.value).startswith(message)
+    sink.close()
+
+
+def test_an_unreachable_broker_is_named_with_the_reason():
+    sink = open_sink("kafka://127.0.0.1:1?timeout=500ms")
+    with pytest.raises(SinkError, match=r"kafka://127.0.0.1:1: no broker answers within 0.5 s: .*Connection refused"):
+        sink.open([VISIT], sample_run())
+    assert sink.close().total == 0
+
+
+@pytest.mark.parametrize("url", ["kafka://me:s3same@h:1", "kafka://me:s3same@h:1?x=1", "kafka://me:s3same@h:1?x"])
+def test_a_password_in_the_url_is_refused_and_not_shown(url):
+    with pytest.raises(ParameterError) as caught:
+        open_sink(url)
+    assert "s3same" not in str(caught.value)
+
+
+def test_secrets_are_in_no_representation():
+    sink = open_sink("kafka://h:1", {"sasl.password": "s3same", "security.protocol": "SASL_SSL"})
+    assert "s3same" not in repr(vars(sink))
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [("{Stream}", r"\{Stream\} is not known; did you mean 'stream'"), ("all", r"\{stream\} is missing")],
+)
+def test_a_wrong_topic_template_is_refused(template, message):
+    with pytest.raises(ParameterError, match=message):
+        open_sink(f"kafka://h:1?topic={template}")
+
+
+def test_topics_are_named_after_scenario_and_stream():
+    assert name("a.{scenario}-{stream}", "shop", "order") == "a.shop-order"
+    with pytest.raises(SinkError, match="'my shop' cannot be the name of a topic"):
+        name("{scenario}", "my shop", "order")
+
+
+@pytest.mark.parametrize(
+    ("topic", "expected"),
+    [
+        ({"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1)}, []),
+        ({"retention.ms": "3600000"}, ["retention.ms"]),
+        ({"message.timestamp.before.max.ms": "3600000"}, ["ms old only"]),
+        ({"message.timestamp.after.max.ms": "3600000"}, ["ms ahead only"]),
+        ({"message.timestamp.difference.max.ms": "3600000"}, ["ms ahead only", "ms old only"]),
+        ({"message.timestamp.type": "LogAppendTime"}, ["LogAppendTime"]),
+        ({"cleanup.policy": "compact"}, ["compact"]),
+        ({"max.message.bytes": "999"}, ["max.message.bytes"]),
+    ],
+)
+def test_what_a_topic_would_do_to_the_facts(topic, expected):
+    run = replace(sample_run(), start=START - DAY, end=START + DAY)
+    found = list(problems(topic, run, now=START, batch=1000))
+    assert len(found) == len(expected)
+    assert all(word in text for word, text in zip(expected, found, strict=True))
+
+
+class Producer:
+    """Takes `room` messages between polls; refuses for good those whose value says so."""
+
+    def __init__(self, room=10**9):
+        self.taken, self.polls = [], 0
+        self._room = self._left = room
+
+    def produce(self, topic, value, key, partition=-1, callback=None, on_delivery=None, timestamp=0):
+        if value == b"large":
+            raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
+        if value == b"fatal":
+            raise KafkaException(KafkaError(KafkaError._FATAL, "broken", True))
+        if not self._left:
+            raise BufferError
+        self._left -= 1
+        self.taken.append((topic, value, key, timestamp))
+
+    def poll(self, timeout):
+        self.polls += 1
+        self._left = self._room if self.polls % 3 == 0 else 0
+
+
+def messages(count):
+    return [b"v%d" % i for i in range(count)], [b"k%d" % (i % 5) for i in range(count)], list(range(count))
+
+
+@pytest.mark.parametrize("room", [1, 7, 100, 1000])
+def test_a_full_queue_is_waited_for_without_loss_or_overtaking(room):
+    producer = Producer(room)
+    values, names, times = messages(200)
+    assert not enqueue(producer, "t", values, names, times)
+    assert producer.taken == [("t", *message) for message in zip(values, names, times, strict=True)]
+
+
+@pytest.mark.parametrize("room", [1, 1000])
+def test_refused_messages_are_counted_and_the_rest_goes_on(room):
+    producer = Producer(room)
+    values, names, times = messages(20)
+    values[0] = values[7] = values[8] = values[19] = b"large"
+    assert enqueue(producer, "t", values, names, times).total() == 4
+    assert [value for _, value, _, _ in producer.taken] == [value for value in values if value != b"large"]
+
+
+def test_a_producer_that_is_out_of_order_ends_it():
+    values, names, times = messages(3)
+    with pytest.raises(KafkaException):
+        enqueue(Producer(), "t", [values[0], b"fatal", values[2]], names, times)
+
+
+def test_keys_are_text():
+    data = pa.record_batch({"a": pa.array([-5, None, 2**62]), "b": pa.array(["ü", None, ""]).dictionary_encode()})
+    assert keys(data, "a") == [b"-5", None, str(2**62).encode()]
+    assert keys(data, "b") == ["ü".encode(), None, b""]
+
+
+def test_timestamps_are_event_times_in_milliseconds():
+    made = Encoder(VISIT, "t", Json).encode(sample_batch(VISIT, 3, start=START + 999, span=3000))
+    assert made.timestamps == [START // 1000, START // 1000 + 1, START // 1000 + 2]
+    assert made.bytes == sum(map(len, made.values))
+
+
+@pytest.fixture(scope="module")
+def mock():
+    with MockBroker() as broker:
+        yield broker.address
+
+
+def read(address, topic, count):
+    consumer = Consumer({"bootstrap.servers": address, "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    records, deadline = [], time.monotonic() + 20
+    while len(records) < count and time.monotonic() < deadline:
+        records += [record for record in consumer.consume(count, timeout=0.5) if not record.error()]
+    consumer.close()
+    return records
+
+
+def test_the_in_process_broker_takes_and_gives_back_every_fact(mock):
+    sink = open_sink(f"kafka://{mock}?prefix=plain.")
+    sink.open([VISIT], sample_run())
+    sink.write(sample_batch(VISIT, 500))
+    sink.commit(START + SPAN)
+    assert sink.close().acknowledged == 500
+    records = read(mock, "plain.visit", 500)
+    assert sorted(json.loads(record.value())["visit_id"] for record in records) == list(range(500))
+    assert all(record.timestamp()[1] >= START // 1000 for record in records)
+
+
+def test_facts_that_are_never_acknowledged_are_a_delivery_error(caplog):
+    given = {"message.timeout.ms": "300", "socket.timeout.ms": "200", "request.timeout.ms": "200"}
+    with MockBroker() as broker:
+        sink = open_sink(f"kafka://{broker.address}", given)
+        sink.open([VISIT], sample_run())
+    with caplog.at_level(logging.CRITICAL):
+        sink.write(sample_batch(VISIT, 70))
+        sink.commit(START + SPAN)
+        with pytest.raises(DeliveryError, match="70 of 70 facts were not acknowledged: 70 Local: Message timed out"):
+            sink.close()
+    assert (sink.report.acknowledged, sink.report.failed) == (0, {"Local: Message timed out": 70})
+
+
+def test_a_sink_whose_messages_fail_stops_the_run():
+    given = {"message.timeout.ms": "300", "socket.timeout.ms": "200", "request.timeout.ms": "200"}
+    with MockBroker() as broker:
+        sink = open_sink(f"kafka://{broker.address}", given)
+        sink.open([VISIT], sample_run())
+    sink.write(sample_batch(VISIT, 70))
+    sink.commit(START + SPAN)
+    while not sink._client.failed:
+        sink._client.producer.poll(0.1)
+    with pytest.raises(SinkError, match="topic 'visit': Local: Message timed out"):
+        sink.commit(START + SPAN)
