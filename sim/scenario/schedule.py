@@ -16,7 +16,8 @@ from sim.maths.units import DAY, HOUR, MINUTE, MONTH, SECOND, WEEK, YEAR, Durati
 
 _UNITS = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY, "week": WEEK, "month": MONTH, "year": YEAR}
 _PERIOD = re.compile(rf"^(\d{{1,6}})\s+({'|'.join(_UNITS)})s?$")
-_NUMPY_UNITS = {"second": "s", "minute": "m", "hour": "h", "day": "D", "month": "M", "year": "Y"}
+_WITHIN_DAYS = ("second", "minute", "hour")
+_NUMPY_UNITS = {"day": "D", "month": "M", "year": "Y"}
 _MONDAY = 4  # 1970-01-05, the first Monday of the epoch, in days
 
 
@@ -65,7 +66,10 @@ class Regular(Model):
         """Calendar instants plus offset in [start, until), int64 microseconds UTC, ascending.
 
         Boundaries are multiples of the period since the epoch in the scenario's civil time; weeks begin on Monday.
+        Where clocks change, what is shorter than a day goes on in even steps: an hour that comes twice counts twice.
         """
+        if self.unit in _WITHIN_DAYS:
+            return self._within_days(start - self.offset, until - self.offset, timeline) + self.offset
         local = timeline.local(np.array([start - self.offset, until - self.offset], dtype=np.int64))
         if self.unit == "week":
             step, origin = self.count * WEEK, _MONDAY * DAY
@@ -78,6 +82,16 @@ class Regular(Model):
             civil = steps.astype(f"datetime64[{unit}]").astype("datetime64[us]").astype(np.int64)
         instants = timeline.utc(civil + self.offset)
         return instants[(instants >= start) & (instants < until)]
+
+    def _within_days(self, start: int, until: int, timeline: Timeline) -> NDArray[np.int64]:
+        """Boundaries in [start, until), from one change of the clocks to the next."""
+        edges = [start, *timeline.transitions(start, until).tolist(), until]
+        shifts = timeline.local(np.array(edges[:-1], dtype=np.int64)) - edges[:-1]
+        pieces = [
+            np.arange(-(-(first + shift) // self.duration) * self.duration - shift, last, self.duration, dtype=np.int64)
+            for first, last, shift in zip(edges[:-1], edges[1:], shifts.tolist(), strict=True)
+        ]
+        return np.concatenate(pieces)
 
 
 def _spelled_out(value: Any) -> Any:
