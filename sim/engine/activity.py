@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending
+from sim.engine.facts import check_room
 from sim.engine.intensity import Intensity
 from sim.engine.states import StateEffect
 from sim.engine.vintage import Vintage
@@ -31,10 +32,13 @@ class Points:
         self.activity = activity
         self._rate = activity.rate * thinning
 
-    def sample(self, block: Block, intensity: Intensity, rng: np.random.Generator) -> tuple[Times, Indices]:
+    def sample(
+        self, block: Block, window: Window, intensity: Intensity, rng: np.random.Generator
+    ) -> tuple[Times, Indices]:
         """Event times, ascending, and the entities they belong to, int64[n] each."""
         weights = block.weights[self.activity.profile]
         expected = self._rate * weights.groups.total * intensity.mass
+        check_room(self.activity.name, expected, block.index, window)
         count = int(rng.poisson(expected)) if expected > 0 else 0
         if count == 0:
             return _EMPTY, _EMPTY
@@ -149,6 +153,7 @@ class Recurrence:
         first = np.maximum(-((origin - window.start) // period), 1)
         last = np.maximum(-((origin - window.until) // period), 1)
         counts = last - first
+        check_room(self.activity.name, float(counts.sum()), block.index, window)
         entities = np.repeat(np.arange(len(origin)), counts)
         rank = np.arange(len(entities)) - np.repeat(np.cumsum(counts) - counts, counts)
         return origin[entities] + (first[entities] + rank) * period, entities
@@ -157,5 +162,6 @@ class Recurrence:
         """The calendar's boundaries, for everybody who is born by then."""
         boundaries = self.schedule.boundaries(window.start, window.until, self._timeline)
         born = np.searchsorted(block.births, boundaries, side="right")
+        check_room(self.activity.name, float(born.sum()), block.index, window)
         entities = np.arange(int(born.sum())) - np.repeat(np.cumsum(born) - born, born)
         return np.repeat(boundaries, born), entities

@@ -106,8 +106,9 @@ class Arriving:
         machine: MachineState | None = block.machine
         assert machine is not None
         assert self._population.transitions is not None
+        ids = fact_ids(self._population.transitions.name, len(changes), block.index, window)
         columns = {
-            self._population.transitions.id: Column.of(fact_ids(window, block.index, len(changes))),
+            self._population.transitions.id: Column.of(ids),
             f"{self._population.name}_id": Column.of(block.ids[changes.entities]),
             "from_state": Column.coded(changes.source, machine.dictionary),
             "to_state": Column.coded(changes.target, machine.dictionary),
@@ -189,6 +190,7 @@ class Acting:
         if act.recurrence is not None:
             times, entities = act.recurrence.sample(block, window, rng)
         else:
-            times, entities = self._points[activity.name].sample(block, intensities[id(activity.curve)], rng)
-        ids = fact_ids(window, block.index, len(times))
+            points, intensity = self._points[activity.name], intensities[id(activity.curve)]
+            times, entities = points.sample(block, window, intensity, rng)
+        ids = fact_ids(activity.name, len(times), block.index, window)
         return EventRows(self._around, block, window, activity.name, times, entities, ids, activity.values)

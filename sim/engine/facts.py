@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sim.attributes.column import TIME_TYPE, Column
 from sim.batch import Batch, Stream
 from sim.engine.window import Window
+from sim.errors import SimulationError
+from sim.maths.instants import format_instant
 
 Times = NDArray[np.int64]
 
@@ -20,11 +22,24 @@ BLOCK_BITS = 6
 TICK_BITS = 21
 """Together 53 bits, which even a consumer that reads JSON numbers as doubles gets whole."""
 
+MOST_FACTS = 1 << SEQUENCE_BITS
+"""Facts of one stream in one block and tick."""
 
-def fact_ids(window: Window, block: int, count: int, first: int = 0) -> Times:
+
+def check_room(stream: str, count: float, block: int, window: Window) -> None:
+    """Raise SimulationError where ids cannot number so many facts; call it before making them, or before drawing."""
+    if count > MOST_FACTS:
+        raise SimulationError(
+            f"{stream}: {count:,.0f} facts in block {block} within the tick from {format_instant(window.start)};"
+            f" at most {MOST_FACTS:,} are possible: give the scenario a shorter tick or more blocks"
+        )
+
+
+def fact_ids(stream: str, count: int, block: int, window: Window) -> Times:
     """Ids of a stream's facts of one block and window: unique without coordination, ascending with (tick, block)."""
+    check_room(stream, count, block, window)
     base = (window.number << (BLOCK_BITS + SEQUENCE_BITS)) | (block << SEQUENCE_BITS)
-    return np.arange(base + first, base + first + count, dtype=np.int64)
+    return np.arange(base, base + count, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

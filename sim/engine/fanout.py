@@ -9,7 +9,7 @@ import numpy as np
 from sim.attributes.column import Column
 from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending
-from sim.engine.facts import Facts, fact_ids
+from sim.engine.facts import Facts, check_room, fact_ids
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.window import Window
 from sim.model.model import ChildActivity
@@ -45,6 +45,7 @@ class Fanout:
         counts = self._child.count.draw(rng, len(rows))
         if self._child.probability < 1:
             counts = np.where(rng.random(len(rows)) < self._child.probability, counts, 0)
+        check_room(self._child.name, float(counts.sum()), self._block.index, window)
         parents = np.repeat(np.arange(len(rows)), counts)
         times = rows.times[parents]
         if self._child.after is not None:
@@ -55,7 +56,7 @@ class Fanout:
 
     def _emit(self, window: Window, due: Pending, emit: Emit) -> None:
         child, block = self._child, self._block
-        ids = fact_ids(window, block.index, len(due.times))
+        ids = fact_ids(child.name, len(due.times), block.index, window)
         rows = EventRows(
             self._around, block, window, child.name, due.times, due.entities, ids, child.values, due.carried
         )

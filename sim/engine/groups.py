@@ -14,20 +14,24 @@ from numpy.typing import NDArray
 from sim.engine.growable import Growable
 
 PER_OCTAVE = 4
+HIGHEST_OCTAVE = 100
+"""Weights up to 2**100 have a group; those below 2**-40 share the lowest, which costs them candidates, not exactness."""
+
 _LOWEST = -40 * PER_OCTAVE
-_GROUPS = -2 * _LOWEST + 1
+_HIGHEST = HIGHEST_OCTAVE * PER_OCTAVE
+_GROUPS = _HIGHEST - _LOWEST + 1
 NONE = np.int16(-1)
-_BOUNDS = np.exp2(np.arange(_LOWEST, -_LOWEST + 1) / PER_OCTAVE)
+_BOUNDS = np.exp2(np.arange(_LOWEST, _HIGHEST + 1) / PER_OCTAVE)
 
 Indices = NDArray[np.int64]
 
 
 def groups_of(log2_bounds: NDArray[np.floating]) -> NDArray[np.int16]:
-    """The group of each log2 of a bound, int16; -inf (weight zero) is `NONE`."""
+    """The group of each log2 of a bound (at most `HIGHEST_OCTAVE`), int16; -inf (weight zero) is `NONE`."""
     with np.errstate(invalid="ignore"):
         # The millionth absorbs the rounding of float32 logarithms: a bound may be loose, never too small.
         level = np.ceil(log2_bounds * PER_OCTAVE + 1e-5)
-    level = np.clip(level, _LOWEST, -_LOWEST) - _LOWEST
+    level = np.clip(level, _LOWEST, _HIGHEST) - _LOWEST
     return np.where(np.isneginf(log2_bounds), NONE, level).astype(np.int16)
 
 

@@ -114,7 +114,7 @@ class BlockView:
         self._times, self._columns = [], []
         name = self.process.stream
         columns = {field: Column.of(joined[field].tolist(), kind) for field, kind in self.process.schema.items()}
-        columns[f"{name}_id"] = Column.of(fact_ids(self.window, self.index, len(times)))
+        columns[f"{name}_id"] = Column.of(fact_ids(name, len(times), self.index, self.window))
         columns[f"{self.process.entity}_id"] = Column.of(joined[""])
         self._world.emit(name, Facts(times, columns))
 

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine.groups import Groups, groups_of
+from sim.engine.groups import HIGHEST_OCTAVE, Groups, groups_of
 from sim.engine.growable import Growable
 from sim.engine.states import StateEffect
 from sim.engine.vintage import Vintage
 from sim.engine.window import Window
+from sim.errors import SimulationError
+from sim.maths.instants import format_instant
 from sim.model.model import Profile
 
 if TYPE_CHECKING:
     from sim.engine.block import Block
 
 Indices = NDArray[np.int64]
+
+_LARGEST = 2.0**127
+"""What fits float32."""
 
 
 class Weights:
@@ -49,7 +54,7 @@ class Weights:
             base *= factors[codes[self._block.fresh]]
         if self.profile.cohort is not None:
             base *= self.profile.cohort.at(births)
-        self._base.extend(base)
+        self._base.extend(np.minimum(base, _LARGEST))
         self._share.extend(np.zeros(len(base), dtype=np.float32))
         self.groups.admit(len(base))
 
@@ -87,6 +92,16 @@ class Weights:
                 bound += self.vintage.levels[step]
             for effect in self.effects:
                 bound += np.log2(effect.largest(entities))
+        self._check(entities, bound, window)
         moved = self.groups.assign(entities, groups_of(bound))
         members = moved[self.groups.member(moved)]
         self._share.values[members] = self._base.values[members] / self.groups.bounds(members)
+
+    def _check(self, entities: Indices, bound: NDArray[np.float64], window: Window) -> None:
+        largest = int(np.argmax(bound))
+        if bound[largest] > HIGHEST_OCTAVE:
+            raise SimulationError(
+                f"{self._block.population.name} {int(self._block.ids[entities[largest]])}, at"
+                f" {format_instant(window.start)}: its multipliers come to {2.0 ** min(bound[largest], 1000):.1e};"
+                f" at most {2.0**HIGHEST_OCTAVE:.1e} is possible"
+            )
