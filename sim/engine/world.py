@@ -37,6 +37,7 @@ class World:
         self.components: list[Arriving | Acting] = []
         self._offspring: dict[tuple[str, int], tuple[int, Offspring]] = {}
         self._facts: defaultdict[str, list[Facts]] = defaultdict(list)
+        self._complete = _known_everywhere(model)
         self._around = Surroundings(model, self.randomness, self.directories, self._children)
         for population in model.populations:
             self._settle(population)
@@ -65,7 +66,7 @@ class World:
             None if profile.vintage is None else Vintage(profile.vintage, horizon[1] - horizon[0], model.tick)
             for profile in population.profiles
         ]
-        present = range(model.blocks) if population.shared else sorted(self.own)
+        present = range(model.blocks) if population.index in self._complete else sorted(self.own)
         blocks = {
             index: Block(
                 model,
@@ -94,6 +95,11 @@ class World:
             known = (len(children), Offspring(children))
             self._offspring[key] = known
         return known[1]
+
+
+def _known_everywhere(model: Model) -> frozenset[int]:
+    """The populations that every shard needs all blocks of: those that are looked up, and what these descend from."""
+    return frozenset(kin.index for kind in model.populations if kind.shared for kin in model.lineage(kind))
 
 
 def _oldest(roster: Roster) -> int:
