@@ -250,7 +250,8 @@ class _Compiler:
             values=values_of(entity, segmentations, {}),
             table=table,
             kept=frozenset(self.readers.kept(kind) & set(table.types)),
-            shared=kind in self.readers.shared,
+            # Whoever is looked up needs its ancestors wherever it is known.
+            shared=any(kind in self.scenario.ancestors(other) for other in self.readers.shared),
             stream=streams[0],
             transitions=streams[1],
         )
