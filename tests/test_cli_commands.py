@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -97,3 +101,14 @@ def test_a_scenario_that_is_not_there_is_one_line_and_exit_code_2(words):
     result = invoke(*words)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("datagen: ")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+@pytest.mark.parametrize(("words", "code"), [(("schema",), 1), (("scenarios",), 1), (("run", "storefront", "-q"), 3)])
+def test_an_output_that_is_full_is_one_line(words, code):
+    command = [sys.executable, "-c", "from sim.cli.main import main; main()", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    assert done.returncode == code
+    assert done.stderr.startswith("datagen: ")
+    assert len(done.stderr.splitlines()) == 1

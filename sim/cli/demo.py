@@ -40,7 +40,7 @@ def demo(
     from sinks.kafka.mock import MockBroker
 
     with Interruption() as interruption, MockBroker() as broker:
-        job = Job(scenario, to=f"kafka://{broker.address}?timeout=1s")
+        job = Job(scenario, to=f"kafka://{broker.address}")
         model = job.model()
         speed = min(SPAN, model.end - model.start) / 1e6 / seconds
         names = [stream.name for stream in model.streams]

@@ -21,6 +21,7 @@ class Job:
     """A scenario by path or name with its overrides, seed and shard, and the sink's URL and settings.
 
     `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
+    `speaks` says whether its sink's warnings are shown: those of one worker are enough.
     """
 
     scenario: str
@@ -30,6 +31,7 @@ class Job:
     to: str = "stdout:"
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str | None = None
+    speaks: bool = True
 
     def model(self) -> Model:
         """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
@@ -70,14 +72,19 @@ class Job:
         blocks_of(model, self.shard)
         shard, shards = self.shard
         count = max(1, min(workers, model.blocks // shards))
-        ours = ((shard + shards * worker, shards * count) for worker in range(count))
-        return [replace(self, digest=model.digest, shard=one) for one in ours]
+        return [
+            replace(self, digest=model.digest, shard=(shard + shards * i, shards * count), speaks=i == 0)
+            for i in range(count)
+        ]
 
 
 def write_shard(job: Job, link: Link) -> Outcome:
     """What a worker does that has a sink of its own."""
+    from sim.cli import notices
     from sim.delivery.pipeline import deliver
 
+    if job.speaks:
+        notices.show()
     model = job.model()
     sink, run = job.sink(), job.run(model)
     return deliver(job.batches(model), sink, model.streams, run, stop=link.stop, on_progress=link.send)

@@ -41,18 +41,29 @@ class Commands(TyperGroup):
     """Turns errors into lines on stderr and an exit code: a user's mistake never shows a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; DatagenError, Ctrl-C and a closed pipe end it with their exit code."""
+        """Run the command; errors, Ctrl-C and a closed pipe end it with their exit code."""
         try:
             return super().invoke(ctx)
         except DatagenError as error:
-            for line in str(error).splitlines() or [type(error).__name__]:
-                typer.echo(f"datagen: {line}", err=True)
-            raise typer.Exit(error.exit_code) from None
+            raise _ended(error.exit_code, str(error) or type(error).__name__) from None
         except BrokenPipeError:
-            _silence_stdout()
-            raise typer.Exit(0) from None
+            raise _ended(0) from None
+        except OSError as error:
+            raise _ended(1, str(error)) from None
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            raise _ended(130) from None
+
+
+def _ended(exit_code: int, text: str = "") -> typer.Exit:
+    """Say why on stderr, and see to it that a broken stdout troubles nobody when the interpreter ends."""
+    for line in text.splitlines():
+        typer.echo(f"datagen: {line}", err=True)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return typer.Exit(exit_code)
 
 
 app = typer.Typer(
@@ -86,12 +97,6 @@ def _datagen(
 
 for _command in (run, plan, preview, validate, scenarios, schema, demo):
     app.command()(_command)
-
-
-def _silence_stdout() -> None:
-    # The interpreter flushes stdout once more when it ends, and would complain then.
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sim.cli import notices
 from sim.cli.job import Job
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
@@ -67,6 +68,7 @@ def run(
     from sim.delivery.pacing import parse_speed
     from sim.delivery.pipeline import Outcome
 
+    notices.show()
     plan = Execution(workers, limit, parse_speed(speed))
     overrides = parse_overrides(override or [], start=start, end=end)
     job = Job(scenario, overrides, seed, parse_shard(shard), to, parse_pairs("-X", setting or []))

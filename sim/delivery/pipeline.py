@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from sim.batch import Batch, Stream
 from sim.delivery.pacing import Lag, Pacer
 from sim.delivery.windows import Window, limited, windows
+from sim.errors import SinkError
 from sinks.contract import Closed, Report, Run, Sink
 
 AHEAD = 2
@@ -185,7 +186,7 @@ class _Handover:
             self._outcome.closed = True
             self._failed.set()
         except Exception as error:
-            self.error = error
+            self.error = SinkError(f"{self._sink.target.url}: {error}") if isinstance(error, OSError) else error
             self._failed.set()
 
     def _get(self) -> Window | None:
