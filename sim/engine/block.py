@@ -114,6 +114,7 @@ class Block:
             self.machine.enter(births, rng)
             if window.number == 0:
                 self.machine.skip(window.start, rng)
+            self.machine.open()
 
     def keep(self, columns: dict[str, Column]) -> None:
         """Remember attributes of the fresh entities, as far as something reads them."""

@@ -7,13 +7,14 @@ times of exit are exact and owe nothing to the tick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sim.engine.calendar import Pending
 from sim.engine.growable import Growable
 from sim.maths.curves import BoundCurve, bounds
 from sim.model.model import Exit, Machine
@@ -73,9 +74,9 @@ class MachineState:
         self.before: NDArray[np.int8] = np.empty(0, dtype=np.int8)
         """States at the start of the present window (at birth, for those born in it)."""
         self.history = _nothing()
-        """Changes in the present window, by (entity, time)."""
+        """Changes in the present window, as far as it has advanced, by (entity, time)."""
         self.changed: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
-        """Which entities change in the present window."""
+        """Which entities change in the present window, as far as it has advanced."""
 
     @property
     def states(self) -> NDArray[np.int8]:
@@ -97,13 +98,26 @@ class MachineState:
         """Live through everything before `until` without a trace: the past of those that exist at the start."""
         self._run(until, rng)
 
-    def advance(self, until: int, rng: np.random.Generator) -> Transitions:
-        """All changes before `until`, by (time, entity)."""
+    def open(self) -> None:
+        """Begin a window: nothing has changed yet."""
         self.before = self._state.values.copy()
-        rounds = self._run(until, rng)
+        self.history = _nothing()
         self.changed = np.zeros(len(self._state), dtype=np.bool_)
+
+    def advance(self, until: int, rng: np.random.Generator, pushes: Sequence[Pending] = ()) -> Transitions:
+        """All changes before `until`, by (time, entity).
+
+        `pushes` are exits that facts trigger: each carries the code of the state that it leads out of (`state`) and the
+        number of the exit there (`exit`), and comes to nothing where the entity is in another state by then.
+        """
+        rounds = []
+        for push in _successive(pushes):
+            limits = np.full(len(self._state), np.iinfo(np.int64).min)
+            limits[push.entities] = push.times
+            rounds += self._run(limits, rng)
+            rounds += self._push(push, rng)
+        rounds += self._run(until, rng)
         if not rounds:
-            self.history = _nothing()
             return self.history
         happened = _concat(rounds)
         self.changed[happened.entities] = True
@@ -145,20 +159,32 @@ class MachineState:
         last = np.searchsorted(keys, wanted, side="right") - 1
         return np.where((last >= 0) & (history.entities[np.maximum(last, 0)] == entities), last, -1)
 
-    def _run(self, until: int, rng: np.random.Generator) -> list[Transitions]:
+    def _run(self, until: int | Times, rng: np.random.Generator) -> list[Transitions]:
+        """Make all changes that are due before `until`, one instant for all or one for each entity."""
+        limits = np.broadcast_to(until, len(self._state))
         rounds = []
-        due = np.flatnonzero(self._next.values < until)
+        due = np.flatnonzero(self._next.values < limits)
         while len(due):
-            times = self._next.values[due]
-            source, number = self._state.values[due], self._exit.values[due]
-            target = self._target[source, number]
-            dwell = times - self._since.values[due]
-            rounds.append(Transitions(times, due, source, target, self._reason[source, number], dwell))
-            self._state.values[due] = target
-            self._since.values[due] = times
-            self._schedule(due, times, rng)
-            due = due[self._next.values[due] < until]
+            rounds.append(self._leave(due, self._next.values[due], self._exit.values[due], rng))
+            due = due[self._next.values[due] < limits[due]]
         return rounds
+
+    def _push(self, push: Pending, rng: np.random.Generator) -> list[Transitions]:
+        """Make the changes that facts trigger, for those who are in the right state."""
+        here = np.flatnonzero(self._state.values[push.entities] == push.carried["state"].values)
+        number = push.carried["exit"].values[here].astype(np.int16)
+        return [self._leave(push.entities[here], push.times[here], number, rng)] if len(here) else []
+
+    def _leave(
+        self, entities: Indices, times: Times, number: NDArray[np.int16], rng: np.random.Generator
+    ) -> Transitions:
+        source = self._state.values[entities]
+        target = self._target[source, number]
+        dwell = times - self._since.values[entities]
+        self._state.values[entities] = target
+        self._since.values[entities] = times
+        self._schedule(entities, times, rng)
+        return Transitions(times, entities, source, target, self._reason[source, number], dwell)
 
     def _schedule(self, entities: Indices, times: Times, rng: np.random.Generator) -> None:
         """Draw the next exit of `entities`, which enter their present states at `times`."""
@@ -172,6 +198,8 @@ class MachineState:
             branch = rng.random(len(here)) if any(clock.exit.after for clock in clocks) else None
             passed = 0.0
             for number, clock in enumerate(clocks):
+                if clock.exit.trigger is not None:
+                    continue
                 if clock.exit.after is not None and branch is not None:
                     taken = (branch >= passed) & (branch < passed + clock.exit.probability)
                     passed += clock.exit.probability
@@ -250,6 +278,19 @@ def _supremum(curve: BoundCurve, start: int, until: int) -> float:
     even = np.linspace(start, until, _GRID + 1).astype(np.int64)
     edges = np.unique(np.concatenate([even, curve.breaks(start, until)]))
     return float(bounds(curve, edges)[1].max()) if len(edges) > 1 else 1.0
+
+
+def _successive(pushes: Sequence[Pending]) -> Iterator[Pending]:
+    """The pushes in parts that hold at most one for each entity, the earlier ones first."""
+    if not pushes or not sum(len(push.times) for push in pushes):
+        return
+    together = Pending.concat(list(pushes))
+    together = together.take(np.lexsort((together.times, together.entities)))
+    new = np.concatenate([[True], together.entities[1:] != together.entities[:-1]])
+    first = np.flatnonzero(new)
+    rank = np.arange(len(new)) - first[np.cumsum(new) - 1]
+    for number in range(int(rank.max()) + 1):
+        yield together.take(np.flatnonzero(rank == number))
 
 
 def _concat(rounds: list[Transitions]) -> Transitions:

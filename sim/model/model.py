@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from sim.attributes.expressions import Program
 from sim.attributes.table import AttributeTable
 
 from sim.batch import Stream
@@ -64,8 +65,26 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Trigger:
+    """What follows from each fact of the stream `source`: how many, which share, how much later.
+
+    `carried` names what the followers read of that fact. The entity is the fact's own, or its ancestor so many
+    `generations` up. What is `late` is part of a cycle and takes effect at the next window.
+    """
+
+    source: str
+    where: Program | None
+    count: CountDistribution
+    probability: float
+    after: DurationDistribution | None
+    carried: frozenset[str]
+    generations: int = 0
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
-    """One way out of a state. Either `hazard` (with its factors) or `after` (with `probability`) is there."""
+    """One way out of a state. One of `hazard` (with its factors), `after` (with `probability`), `trigger` is there."""
 
     to: int
     reason: int
@@ -75,6 +94,7 @@ class Exit:
     curve: BoundCurve | None
     after: DurationDistribution | None
     probability: float
+    trigger: Trigger | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +151,15 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildActivity:
-    """Facts that follow from each fact of a stream; `carried` names what they read of that fact."""
+class Follower:
+    """Facts of `population` that follow from the facts of another stream."""
 
     name: str
-    count: CountDistribution
-    probability: float
-    after: DurationDistribution | None
+    population: int
+    trigger: Trigger
     values: Values
     table: AttributeTable
-    carried: frozenset[str]
-    children: tuple[ChildActivity, ...]
+    children: tuple[Follower, ...]
     stream: Stream
 
 
@@ -161,10 +179,67 @@ class Activity:
     states: tuple[StateFactors, ...]
     values: Values
     table: AttributeTable
-    children: tuple[ChildActivity, ...]
+    children: tuple[Follower, ...]
     stream: Stream
     expected: float
     """Facts over the whole run, roughly: states are not considered, children not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class BranchFactors:
+    """What multiplies a probability or a delay: by segment for each segmentation, by age, over time."""
+
+    segments: tuple[Factors, ...]
+    vintage: AgeCurve | None
+    curve: BoundCurve | None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One way from a step to the step `to`. Who would take longer than `timeout` goes to `otherwise` (-1: ends)."""
+
+    to: int
+    probability: float
+    after: DurationDistribution | None
+    timeout: int | None
+    otherwise: int
+    probabilities: BranchFactors
+    delays: BranchFactors
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A multi-stage process: cases of `population` that go from step to step. `limits` has 0 where there is none.
+
+    Cases are started by the facts of a hidden activity (`start`) or by those of another stream (`trigger`).
+    """
+
+    name: str
+    population: int
+    start: Activity | None
+    trigger: Trigger | None
+    count: CountDistribution
+    steps: tuple[str, ...]
+    first: int
+    branches: tuple[tuple[Branch, ...], ...]
+    limits: tuple[int, ...]
+    values: Values
+    table: AttributeTable
+    stream: Stream
+    cases: Stream | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A part of what happens in a window; nodes run in the order in which the model lists them.
+
+    `kind` is births, states, streams, follower or process; `names` are the streams that it gives (for births and
+    states, the population).
+    """
+
+    kind: str
+    population: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +255,9 @@ class Model:
     curves: Mapping[str, BoundCurve]
     populations: tuple[Population, ...]
     activities: tuple[Activity, ...]
+    followers: tuple[Follower, ...]
+    flows: tuple[Flow, ...]
+    nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
     order: tuple[str, ...]

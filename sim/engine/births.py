@@ -1,0 +1,71 @@
+"""Births: the entities of a population that come into being in a window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.attributes.column import TIME_TYPE, Column
+from sim.engine.block import Block
+from sim.engine.directory import Directory
+from sim.engine.fanout import Emit
+from sim.engine.roster import Roster
+from sim.engine.rows import EventRows, Surroundings, segmentation_columns
+from sim.engine.window import Window
+from sim.model.model import Population
+
+
+class Births:
+    """The newborn of one population. `own` are the blocks whose facts this shard emits."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        population: Population,
+        roster: Roster,
+        blocks: Mapping[int, Block],
+        own: frozenset[int],
+        directory: Directory | None,
+    ) -> None:
+        self._around = around
+        self._population = population
+        self._roster = roster
+        self._blocks = blocks
+        self._own = own
+        self._directory = directory
+
+    def advance(self, window: Window, emit: Emit) -> None:
+        """Bring to life all who are born before the end of `window`."""
+        self._roster.advance(window)
+        known = [self._admit(block, window, emit) for block in self._blocks.values()]
+        if self._directory is not None:
+            self._directory.enter(list(self._blocks.values()), known)
+
+    def _admit(self, block: Block, window: Window, emit: Emit) -> dict[str, Column]:
+        """Draw the attributes of the newborn, keep those that something reads, emit them all."""
+        block.admit(self._roster, window)
+        population = self._population
+        births, ids = block.births[block.fresh], block.ids[block.fresh]
+        entities = np.arange(block.fresh.start, block.fresh.stop)
+        times = np.maximum(births, window.start)
+        name = population.name
+        rows = EventRows(
+            self._around, block, window, name, times, entities, ids, population.values, subject=name
+        )
+        columns = population.table.evaluate(rows)
+        block.keep(columns)
+        columns |= segmentation_columns(block, population.segmentations)
+        if block.index in self._own:
+            emit(name, rows, columns | self._identity(rows, births))
+        return {known: columns[known] for known in (*population.kept, *(s.name for s in population.segmentations))}
+
+    def _identity(self, rows: EventRows, births: NDArray[np.int64]) -> dict[str, Column]:
+        identity = {f"{self._population.name}_id": Column.of(rows.ids), "born_at": Column(births, TIME_TYPE)}
+        if self._population.machine is not None:
+            identity["state"] = rows.column("state")
+        if self._roster.parent is not None:
+            parent = f"{self._roster.parent.population.name}_id"
+            identity[parent] = rows.column(parent)
+        return identity

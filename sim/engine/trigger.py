@@ -1,0 +1,65 @@
+"""Triggers at work: which facts of a stream start something, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from sim.attributes.column import Column
+from sim.engine.calendar import Calendar, Pending
+from sim.engine.rows import EventRows, Surroundings
+from sim.engine.window import Window
+from sim.model.model import Trigger
+
+
+class Starter:
+    """One trigger in one block; `name` is what it starts."""
+
+    def __init__(self, around: Surroundings, trigger: Trigger, name: str) -> None:
+        self._around = around
+        self._trigger = trigger
+        self._name = name
+        self._calendar = Calendar(around.model.start, around.model.tick)
+
+    def advance(self, window: Window, rows: EventRows, columns: Mapping[str, Column]) -> Pending:
+        """What falls due in `window`, by time, after taking in what the source's `rows` with their `columns` start.
+
+        The carried columns are called after the source: `order.amount`, `order_id`.
+        """
+        arriving = self.draw(window, rows, columns)
+        due: Pending | None = arriving
+        if self._trigger.after is not None:
+            self._calendar.add(arriving)
+            due = self._calendar.due(window.number)
+        if due is None:
+            return arriving.take(np.empty(0, dtype=np.int64))
+        return due.take(np.flatnonzero(due.times < window.until))
+
+    def draw(self, window: Window, rows: EventRows, columns: Mapping[str, Column]) -> Pending:
+        """What the source's `rows` start, whenever it falls due."""
+        trigger = self._trigger
+        rng = self._around.randomness.generator(f"{self._name}/fanout", rows.block.index, window.number)
+        chosen = self._chosen(rows, columns)
+        counts = trigger.count.draw(rng, len(chosen))
+        if trigger.probability < 1:
+            counts = np.where(rng.random(len(chosen)) < trigger.probability, counts, 0)
+        sources = np.repeat(chosen, counts)
+        times = rows.times[sources]
+        if trigger.after is not None:
+            times = times + np.maximum(trigger.after.draw(rng, len(sources)), 0.0).astype(np.int64)
+        source = trigger.source
+        carried = {f"{source}.{name}": columns[name].take(sources) for name in sorted(trigger.carried)}
+        carried[f"{source}_id"] = Column.of(rows.ids[sources])
+        entities = rows.block.ancestors(rows.entities[sources], trigger.generations)
+        return Pending(times, entities, carried)
+
+    def _chosen(self, rows: EventRows, columns: Mapping[str, Column]) -> np.ndarray:
+        """The positions of the facts for which the trigger's condition holds."""
+        program = self._trigger.where
+        if program is None:
+            return np.arange(len(rows))
+        known = {name: columns[name] if name in columns else rows.column(name) for name in program.reads}
+        holds = program.evaluate(known, len(rows), pa.bool_())
+        return np.flatnonzero(holds.values & ~holds.is_null())

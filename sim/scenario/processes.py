@@ -1,0 +1,115 @@
+"""Multi-stage processes: cases that go from step to step."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from sim.attributes.registry import AnyAttribute
+from sim.maths.ages import AgeCurve
+from sim.maths.curves import CurveRef
+from sim.maths.distributions import CountDistribution, DurationDistribution
+from sim.maths.model import Model, Name
+from sim.maths.units import Duration, Probability, Rate
+from sim.scenario.schedule import Schedule
+from sim.scenario.triggers import Trigger
+
+MAX_STEPS = 200
+
+Factor = Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Start(Model):
+    """What starts a case: exactly one of `rate`, `every` and `on`."""
+
+    rate: Rate | None = Field(None, description="Cases per entity and unit of time.", examples=["6/month"])
+    every: Schedule | None = Field(None, description="A fixed schedule.", examples=["1 month"])
+    on: Trigger | None = Field(None, description="A fact of another stream.", examples=["order"])
+    curves: list[CurveRef] = Field([], max_length=64, description="Factors on the rate over time.")
+    states: list[Name] | None = Field(None, description="Only while the entity is in one of these states.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = [key for key in ("rate", "every", "on") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of rate, every, on; here: {', '.join(given) or 'none'}")
+        if self.rate is None and self.curves:
+            raise ValueError("curves multiply a rate")
+        if self.on is not None and self.states is not None:
+            raise ValueError("'states' goes with rate and every; for a fact, say it in 'where'")
+        return self
+
+
+class BranchEffect(Model):
+    """What a segment multiplies of a branch."""
+
+    probability: Factor = Field(1.0, description="Factor on the probability.", examples=[1.3])
+    delay: Factor = Field(1.0, description="Factor on the time to the next step.", examples=[0.8])
+
+
+class BranchVintage(Model):
+    """What the entity's age multiplies of a branch."""
+
+    probability: AgeCurve | None = Field(None, description="Factor on the probability, by age.")
+    delay: AgeCurve | None = Field(None, description="Factor on the time to the next step, by age.")
+
+
+class BranchCurves(Model):
+    """What time multiplies of a branch."""
+
+    probability: list[CurveRef] = Field([], max_length=64, description="Factors on the probability over time.")
+    delay: list[CurveRef] = Field([], max_length=64, description="Factors on the time to the next step.")
+
+
+class Branch(Model):
+    """One way from a step to the next. What the branches of a step leave of 1 ends the case."""
+
+    to: Name = Field(description="The step that follows.", examples=["cart"])
+    probability: Probability = Field(1.0, description="Probability of going on this way.", examples=["35%"])
+    after: DurationDistribution | None = Field(
+        None, description="Time to the next step; none if left out.", examples=["5min"]
+    )
+    timeout: Duration | None = Field(None, gt=0, description="Who would take longer goes to `otherwise` then.")
+    otherwise: Name | None = Field(None, description="The step after a time-out; without it the case ends silently.")
+    segments: dict[Name, dict[Name, BranchEffect]] = Field({}, description="Factors by segment.")
+    vintage: BranchVintage = Field(BranchVintage(), description="Factors by age.")
+    curves: BranchCurves = Field(BranchCurves(), description="Factors over time.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.otherwise is not None and self.timeout is None:
+            raise ValueError("'otherwise' goes with 'timeout'")
+        return self
+
+
+class Step(Model):
+    """One stage of a process; without branches it is an end."""
+
+    next: list[Branch] = Field([], max_length=100, description="Ways on; their probabilities sum to 1 at most.")
+    limit: int | None = Field(None, ge=1, le=10_000, description="A case passes this step so often at most.")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        total = sum(branch.probability for branch in self.next)
+        if total > 1 + 1e-9:
+            raise ValueError(f"the probabilities of the branches sum to {total:g}; at most 1 is possible")
+        return self
+
+
+class Process(Model):
+    """Cases of an entity: started, then from step to step. Each step is a fact."""
+
+    description: str = Field("", description="For the reader, and for the schemas of the output.")
+    entity: Name = Field(description="Whose cases these are.")
+    start: Start = Field(description="What starts a case.")
+    first: Name | None = Field(None, description="The first step; the first in the list if left out.")
+    count: CountDistribution = Field(1, validate_default=True, description="Cases per start.")
+    attributes: dict[Name, AnyAttribute] = Field({}, max_length=1_000, description="Drawn at the start, carried along.")
+    steps: dict[Name, Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps by name.")
+    cases: bool = Field(False, description="Also a stream `<process>_case`: one row for each finished case.")
+
+    @property
+    def initial(self) -> str:
+        """The first step."""
+        return self.first or next(iter(self.steps))
