@@ -1,4 +1,5 @@
 import json
+import pickle
 
 import jsonschema
 import numpy as np
@@ -101,3 +102,38 @@ def test_every_key_of_every_generator_is_described(name):
     fields = GENERATORS[name].model_fields
     assert all(field.description for key, field in fields.items() if key != "type")
     assert json.dumps(GENERATORS[name].model_json_schema())
+
+
+EVERYTHING = {
+    "a": {"type": "choice", "values": {"x": 1, "y": 2}, "modifiers": [{"type": "map_values", "values": {"x": "z"}}]},
+    "b": {"type": "lognormal", "median": 3, "sigma": 1, "modifiers": [{"type": "trend", "rate": "8%/year"}]},
+    "c": {
+        "type": "datetime",
+        "from": "2024-01-01",
+        "until": "2025-01-01",
+        "modifiers": [{"type": "shift", "by": "-2h"}],
+    },
+    "d": {"type": "date", "after": {"type": "exponential", "mean": "3d"}},
+    "e": {"type": "lookup", "entity": "p", "weights": {"type": "recent", "mean": "3d"}},
+    "f": {"type": "array", "count": 2, "of": {"type": "object", "fields": {"x": {"type": "poisson", "mean": 2}}}},
+    "g": {"type": "faker", "provider": "pyint", "pool": 5, "args": {"min_value": 1}},
+    "h": {"type": "geo_point", "box": {"south": 0, "north": 1, "west": 0, "east": 1}},
+    "i": {"type": "scaled", "scale": 2},
+    "j": {"type": "constant", "value": True},
+}
+
+
+def test_attributes_can_be_written_down_and_read_again():
+    register_generator("scaled", scaled)
+    several = TypeAdapter(dict[str, AnyAttribute])
+    made = several.validate_python(EVERYTHING)
+    assert several.validate_json(several.dump_json(made, by_alias=True)) == made
+
+
+def test_attributes_can_be_sent_to_another_process_after_use():
+    register_generator("scaled", scaled)
+    for spec in ("a", "b", "f", "g", "j"):
+        made = attribute(EVERYTHING[spec])
+        made.make(rows := FakeRows(3, curves={"exponential": lambda t: np.ones(len(t))}), "x")
+        again = pickle.loads(pickle.dumps(made))
+        assert again.make(rows, "x").to_arrow().equals(made.make(rows, "x").to_arrow())

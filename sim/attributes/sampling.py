@@ -14,6 +14,7 @@ CHUNK = 1 << 15
 """Draws at a time: what a chunk needs stays in the second-level cache, which halves the time per draw."""
 
 _MOST_CELLS = 1 << 22
+_LEAST_TOTAL = 1e-200
 
 
 class Alias:
@@ -104,13 +105,15 @@ class Cumulative:
         size = len(self)
         cells = min(_MOST_CELLS, 1 << max(4, int(2 * size - 1).bit_length()))
         total = float(self.sums[-1])
-        self._scale = cells / total if total > 0 else 0.0
+        if total < _LEAST_TOTAL:
+            cells = 0  # no guide: every search is over the whole list
+        self._scale = cells / total if cells else 0.0
         places = (self.sums[1:] * self._scale).astype(np.int64)
         self._guide = np.searchsorted(places, np.arange(cells + 2)).astype(np.int32)
         self._guided = size
 
     def _search(self, x: Array) -> Array:
-        cell = np.minimum((x * self._scale).astype(np.int64), len(self._guide) - 2)
+        cell = np.minimum(x * self._scale, len(self._guide) - 2).astype(np.int64)
         low = np.take(self._guide, cell).astype(np.int64)
         high = np.take(self._guide, cell + 1)
         late = cell >= len(self._guide) - 2

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import Column
+from sim.engine.clocks import Tokens
 from sim.engine.growable import Growable, GrowableColumn
-from sim.engine.machine import MachineState, Tokens
+from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness
 from sim.engine.roster import Roster
 from sim.engine.vintage import Vintage
@@ -48,7 +49,7 @@ class Block:
         self._id = Growable(np.int64)
         self._parent = Growable(np.int64)
         self._segments = [Growable(np.int8) for _ in population.segmentations]
-        tokens = Tokens(lambda: self.births, lambda: self.segments)
+        tokens = Tokens(lambda: self.births, lambda: self.segments, self.name)
         self.machine = MachineState(population.machine, tokens, horizon) if population.machine else None
         self.weights = [
             Weights(self, profile, vintage) for profile, vintage in zip(population.profiles, vintages, strict=True)
@@ -82,6 +83,10 @@ class Block:
     def rng(self, name: str, window: Window) -> np.random.Generator:
         """The random stream of something of this population in this block and window."""
         return self.randomness.generator(f"{self.population.name}/{name}", self.index, window.number)
+
+    def name(self, entity: int) -> str:
+        """What to call an entity in a message: `customer 17`."""
+        return f"{self.population.name} {int(self.ids[entity])}"
 
     def lineage(self) -> list[Block]:
         """This block, its parent's, and so on."""

@@ -15,7 +15,7 @@ from sim.engine.growable import Growable
 
 PER_OCTAVE = 4
 HIGHEST_OCTAVE = 100
-"""Weights up to 2**100 have a group; those below 2**-40 share the lowest, which costs them candidates, not exactness."""
+"""Weights up to 2**100 have a group; those below 2**-40 share the lowest: more candidates, and no less exact."""
 
 _LOWEST = -40 * PER_OCTAVE
 _HIGHEST = HIGHEST_OCTAVE * PER_OCTAVE

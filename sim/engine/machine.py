@@ -1,13 +1,11 @@
 """The machine kernel: all tokens of a block move through their state machine in vectorised rounds.
 
-A token's next exit is drawn when it enters a state. Competing hazards each draw their time and the earliest wins; what
-varies with age or time is sampled by thinning on the scale of the cumulative base hazard (Lewis and Shedler 1979), so
-times of exit are exact and owe nothing to the tick.
+A token's next exit is drawn when it enters a state: competing exits each draw their time, and the earliest wins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +13,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sim.engine.calendar import Pending
+from sim.engine.clocks import NEVER, Clock, Tokens
 from sim.engine.growable import Growable
-from sim.maths.curves import BoundCurve, bounds
-from sim.model.model import Exit, Machine
+from sim.errors import SimulationError
+from sim.maths.instants import format_instant
+from sim.maths.units import format_duration
+from sim.model.model import Machine
 
-NEVER = np.int64(2**62)
-_GRID = 2048
+_LARGEST_KEY = 2**62
+_PATIENCE = 10_000
+_MOST_ROUNDS = 2_000_000
+"""A window that would need more rounds than this, at the pace of its first `_PATIENCE`, is given up."""
 
 Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
@@ -41,14 +44,6 @@ class Transitions:
         return len(self.times)
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What the machine must know of its tokens: births, and the codes of their segments, by entity."""
-
-    births: Callable[[], Times]
-    segments: Callable[[], Sequence[NDArray[np.int8]]]
-
-
 class MachineState:
     """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning."""
 
@@ -63,7 +58,7 @@ class MachineState:
         self._since = Growable(np.int64)
         self._next = Growable(np.int64)
         self._exit = Growable(np.int16)
-        self._clocks = [[_Clock(exit_, horizon) for exit_ in exits] for exits in machine.exits]
+        self._clocks = [[Clock(exit_, horizon) for exit_ in exits] for exits in machine.exits]
         width = max((len(exits) for exits in machine.exits), default=0) or 1
         self._target = np.zeros((len(machine.states), width), dtype=np.int8)
         self._reason = np.zeros((len(machine.states), width), dtype=np.int16)
@@ -96,7 +91,8 @@ class MachineState:
 
     def skip(self, until: int, rng: np.random.Generator) -> None:
         """Live through everything before `until` without a trace: the past of those that exist at the start."""
-        self._run(until, rng)
+        for _ in self._rounds(np.full(len(self._state), until), until, rng):
+            pass
 
     def open(self) -> None:
         """Begin a window: nothing has changed yet."""
@@ -114,9 +110,9 @@ class MachineState:
         for push in _successive(pushes):
             limits = np.full(len(self._state), np.iinfo(np.int64).min)
             limits[push.entities] = push.times
-            rounds += self._run(limits, rng)
+            rounds += self._rounds(limits, until, rng)
             rounds += self._push(push, rng)
-        rounds += self._run(until, rng)
+        rounds += self._rounds(np.full(len(self._state), until), until, rng)
         if not rounds:
             return self.history
         happened = _concat(rounds)
@@ -151,23 +147,28 @@ class MachineState:
         """Index in `history` of the last change at or before each time; -1 where there is none."""
         history = self.history
         known, place = np.unique(history.entities, return_inverse=True)
-        base = int(history.times.min())
-        span = int(max(history.times.max(), times.max())) - base + 2
-        rank = np.searchsorted(known, entities)
-        keys = place.astype(np.int64) * span + (history.times - base)
-        wanted = rank * span + np.maximum(times - base, -1)
+        changed, wanted = history.times - history.times.min(), np.maximum(times - history.times.min(), -1)
+        span = int(max(changed.max(), wanted.max())) + 2
+        if len(known) * span > _LARGEST_KEY:
+            moments = np.unique(changed)
+            changed, wanted = np.searchsorted(moments, changed), np.searchsorted(moments, wanted, side="right") - 1
+            span = len(moments) + 1
+        keys = place * span + changed
+        wanted += np.searchsorted(known, entities) * span
         last = np.searchsorted(keys, wanted, side="right") - 1
         return np.where((last >= 0) & (history.entities[np.maximum(last, 0)] == entities), last, -1)
 
-    def _run(self, until: int | Times, rng: np.random.Generator) -> list[Transitions]:
-        """Make all changes that are due before `until`, one instant for all or one for each entity."""
-        limits = np.broadcast_to(until, len(self._state))
-        rounds = []
+    def _rounds(self, limits: Times, until: int, rng: np.random.Generator) -> Iterator[Transitions]:
+        """Moves everybody whose exit is due before a limit of their own (`until` at most), one change each a round."""
         due = np.flatnonzero(self._next.values < limits)
+        first = int(self._next.values[due].min()) if len(due) else until
+        number = 0
         while len(due):
-            rounds.append(self._leave(due, self._next.values[due], self._exit.values[due], rng))
+            yield self._leave(due, self._next.values[due], self._exit.values[due], rng)
             due = due[self._next.values[due] < limits[due]]
-        return rounds
+            number += 1
+            if number == _PATIENCE and len(due):
+                self._check_pace(due, first, until)
 
     def _push(self, push: Pending, rng: np.random.Generator) -> list[Transitions]:
         """Make the changes that facts trigger, for those who are in the right state."""
@@ -178,6 +179,7 @@ class MachineState:
     def _leave(
         self, entities: Indices, times: Times, number: NDArray[np.int16], rng: np.random.Generator
     ) -> Transitions:
+        """Take the exits `number` at `times`, and draw the exits that follow."""
         source = self._state.values[entities]
         target = self._target[source, number]
         dwell = times - self._since.values[entities]
@@ -185,6 +187,19 @@ class MachineState:
         self._since.values[entities] = times
         self._schedule(entities, times, rng)
         return Transitions(times, entities, source, target, self._reason[source, number], dwell)
+
+    def _check_pace(self, due: Indices, first: int, until: int) -> None:
+        """Raise SimulationError where somebody's states follow each other so quickly that the window has no end."""
+        latest = self._next.values[due]
+        slowest = int(np.argmin(latest))
+        passed, left = int(latest[slowest]) - first, until - int(latest[slowest])
+        if passed * (_MOST_ROUNDS - _PATIENCE) < left * _PATIENCE:
+            who, when = self._tokens.name(int(due[slowest])), format_instant(int(latest[slowest]))
+            state = self.machine.states[self._state.values[due[slowest]]]
+            raise SimulationError(
+                f"{who}, {when}: in state {state!r} after {_PATIENCE:,} changes of state within"
+                f" {format_duration(passed)}; give the states of this lifecycle longer dwell times or smaller hazards"
+            )
 
     def _schedule(self, entities: Indices, times: Times, rng: np.random.Generator) -> None:
         """Draw the next exit of `entities`, which enter their present states at `times`."""
@@ -213,76 +228,9 @@ class MachineState:
             self._exit.values[entities[here]] = choice
 
 
-class _Clock:
-    """Draws times of leaving by one exit."""
-
-    def __init__(self, exit_: Exit, horizon: tuple[int, int]) -> None:
-        self.exit = exit_
-        self._end = horizon[1]
-        self._ceiling = 1.0
-        if exit_.curve is not None:
-            self._ceiling *= _supremum(exit_.curve, *horizon)
-        for vintage in exit_.vintages:
-            self._ceiling *= _supremum(vintage, 0, horizon[1] - horizon[0])
-
-    def dwell(self, times: Times, rng: np.random.Generator) -> Times:
-        """The end of a dwell time that begins at `times`."""
-        assert self.exit.after is not None
-        return _later(times, self.exit.after.draw(rng, len(times)))
-
-    def leave(self, entities: Indices, times: Times, tokens: Tokens, rng: np.random.Generator) -> Times:
-        """The first event of the hazard after `times`; NEVER where it is beyond the horizon."""
-        hazard = self.exit.hazard
-        assert hazard is not None
-        scale = np.full(len(entities), self._ceiling)
-        for factors, codes in zip(self.exit.segments, tokens.segments(), strict=True):
-            if not np.all(factors == 1.0):
-                scale *= factors[codes[entities]]
-        at_risk = np.flatnonzero(scale > 0)
-        leave = np.full(len(entities), NEVER)
-        cumulative = np.zeros(len(at_risk))
-        varying = self.exit.curve is not None or bool(self.exit.vintages)
-        while len(at_risk):
-            cumulative += rng.standard_exponential(len(at_risk)) / scale[at_risk]
-            candidate = _later(times[at_risk], hazard.inverse(cumulative))
-            if not varying:
-                leave[at_risk] = candidate
-                break
-            uniform = rng.random(len(at_risk)) * self._ceiling
-            inside = candidate < self._end
-            accepted = inside.copy()
-            accepted[inside] = uniform[inside] < self._factor(
-                candidate[inside], tokens.births()[entities[at_risk[inside]]]
-            )
-            leave[at_risk[accepted]] = candidate[accepted]
-            pending = inside & ~accepted
-            at_risk, cumulative = at_risk[pending], cumulative[pending]
-        return leave
-
-    def _factor(self, times: Times, births: Times) -> NDArray[np.float64]:
-        factor = np.ones(len(times))
-        if self.exit.curve is not None:
-            factor *= self.exit.curve.at(times)
-        for vintage in self.exit.vintages:
-            factor *= vintage.at(times - births)
-        return factor
-
-
-def _later(times: Times, delay: NDArray[np.float64]) -> Times:
-    """`times` plus a delay of at least a microsecond, NEVER where it does not fit."""
-    fits = delay < 2.0**60
-    return np.where(fits, times + np.maximum(np.where(fits, delay, 0.0), 1.0).astype(np.int64), NEVER)
-
-
-def _supremum(curve: BoundCurve, start: int, until: int) -> float:
-    even = np.linspace(start, until, _GRID + 1).astype(np.int64)
-    edges = np.unique(np.concatenate([even, curve.breaks(start, until)]))
-    return float(bounds(curve, edges)[1].max()) if len(edges) > 1 else 1.0
-
-
 def _successive(pushes: Sequence[Pending]) -> Iterator[Pending]:
     """The pushes in parts that hold at most one for each entity, the earlier ones first."""
-    if not pushes or not sum(len(push.times) for push in pushes):
+    if not sum(len(push.times) for push in pushes):
         return
     together = Pending.concat(list(pushes))
     together = together.take(np.lexsort((together.times, together.entities)))

@@ -100,8 +100,8 @@ class Weights:
     def _check(self, entities: Indices, bound: NDArray[np.float64], window: Window) -> None:
         largest = int(np.argmax(bound))
         if bound[largest] > HIGHEST_OCTAVE:
+            who, weight = self._block.name(int(entities[largest])), 2.0 ** bound[largest]
             raise SimulationError(
-                f"{self._block.population.name} {int(self._block.ids[entities[largest]])}, at"
-                f" {format_instant(window.start)}: its multipliers come to {2.0 ** min(bound[largest], 1000):.1e};"
+                f"{who}, {format_instant(window.start)}: its multipliers come to {weight:.1e};"
                 f" at most {2.0**HIGHEST_OCTAVE:.1e} is possible"
             )

@@ -282,7 +282,7 @@ Probability = Annotated[
             UNIT_KEY: "Probability",
             "anyOf": [
                 {"type": "number", "minimum": 0, "maximum": 1},
-                {"type": "string", "pattern": rf"^\s*{_N}\s*%?\s*$"},
+                {"type": "string", "pattern": rf"^\s*({_N}\s*%|[01]|[01]?\.[0-9]+)\s*$"},
             ],
             "description": "a number from 0 to 1, or a percentage",
             "examples": [0.35, "35%"],

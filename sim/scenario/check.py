@@ -25,7 +25,7 @@ def check(document: Document) -> Scenario:
     problems += reference_problems(document)
     if problems or scenario is None:
         raise ScenarioError(_few(problems, document.file))
-    return scenario
+    return scenario.read_from(document)
 
 
 def _zone(document: Document) -> tzinfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,28 +23,36 @@ _INBORN = ("id", "born_at")
 
 @dataclass
 class Table:
-    """The attributes of one kind of row: those that have the right shape, and the other names that they may read."""
+    """The attributes of one kind of row: those that have the right shape, and the other names that they may read.
+
+    `columns` are the names of all attributes, also of misshapen ones, `around` what the rows have anyway, and `fixed`
+    the columns of the stream that are no attributes.
+    """
 
     path: Path
     entity: str
     attributes: dict[str, Attribute]
-    names: set[str]
-    around: set[str] = field(default_factory=set)
+    columns: set[str]
+    around: set[str]
+    fixed: set[str]
 
-    def readable(self) -> set[str]:
-        """Everything that an attribute may read by name, but for what it looks up."""
-        return self.names | self.around
+    def readable(self, name: str) -> set[str]:
+        """Everything that the attribute `name` may read, but for what is looked up. Its own name is another's."""
+        return (self.columns - {name}) | self.around
 
 
 def check_columns(world: World) -> None:
     """Report attributes that read what is not there, look up unknown entities, or wait for each other."""
     for name, entity in world.entities.items():
-        table = _table(("entities", name), name, entity, _around(world, name) - _own(world, name))
-        _check(world, table)
+        fixed = {f"{name}_id", "event_time", "born_at", *(_inborn(world, name) - {"id", "segment"})}
+        fixed |= {f"{entity['parent']}_id"} if isinstance(entity.get("parent"), str) else set()
+        around = _around(world, name) - _own(world, name)
+        _check(world, _table(("entities", name), name, entity, around, fixed))
     for fact in world.facts():
         if fact.entity in world.entities:
             around = _around(world, fact.entity) | _parent_columns(world, fact)
-            _check(world, _table(fact.path, fact.entity, fact.spec, around))
+            fixed = {"event_time", f"{fact.name}_id", f"{fact.entity}_id", f"{fact.parent or fact.name}_id"}
+            _check(world, _table(fact.path, fact.entity, fact.spec, around, fixed))
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +60,7 @@ def _adapter() -> TypeAdapter[Attribute]:
     return TypeAdapter(AnyAttribute)
 
 
-def _table(path: Path, entity: str, spec: Mapping[str, Any], around: set[str]) -> Table:
+def _table(path: Path, entity: str, spec: Mapping[str, Any], around: set[str], fixed: set[str]) -> Table:
     given = mapping(spec.get("attributes"))
     attributes = {}
     for name, value in given.items():
@@ -60,15 +68,19 @@ def _table(path: Path, entity: str, spec: Mapping[str, Any], around: set[str]) -
             attributes[name] = _adapter().validate_python(value)
         except ValidationError:  # reported by the check of shapes
             continue
-    return Table((*path, "attributes"), entity, attributes, set(_columns(given)), around)
+    return Table((*path, "attributes"), entity, attributes, set(_columns(given)), around, fixed)
 
 
 def _columns(attributes: Mapping[str, Any]) -> Iterator[str]:
-    """The names under which attributes are read: their own, and with `_id` for what they look up."""
+    """The names under which attributes are read: their own, and the columns that they become."""
     for name, spec in attributes.items():
         yield str(name)
-        if mapping(spec).get("type") == "lookup":
-            yield f"{name}_id"
+        yield _column(str(name), spec)
+
+
+def _column(name: str, spec: Any) -> str:
+    """The column that an attribute becomes: with `_id` behind it for what is looked up."""
+    return f"{name}_id" if mapping(spec).get("type") == "lookup" and not name.endswith("_id") else name
 
 
 def _own(world: World, entity: str) -> set[str]:
@@ -84,7 +96,7 @@ def _inborn(world: World, entity: str) -> set[str]:
 
 def _around(world: World, entity: str) -> set[str]:
     """What rows of `entity` can read besides their own attributes."""
-    names = {*_ALWAYS, *(_inborn(world, entity) - set(_INBORN))}
+    names = {*_ALWAYS, *(_inborn(world, entity) - {"born_at"})}
     for kind in world.lineage(entity):
         names.add(f"{kind}_id")
         names.update(f"{kind}.{name}" for name in _inborn(world, kind))
@@ -98,7 +110,7 @@ def _parent_columns(world: World, fact: Fact) -> set[str]:
         return set()
     above = next(other for other in world.facts() if other.path == fact.path[:-2])
     columns = _columns(mapping(above.spec.get("attributes")))
-    return {f"{fact.parent}_id", *(f"{fact.parent}.{column}" for column in columns)}
+    return {f"{fact.parent}_id", *(f"{fact.parent}.{column}" for column in ("event_time", *columns))}
 
 
 def _check(world: World, table: Table) -> None:
@@ -107,15 +119,33 @@ def _check(world: World, table: Table) -> None:
         _check_lookup(world, table, path, attribute)
         for need in sorted(attribute.needs()):
             _check_need(world, table, path, need)
-    waits = {name: _siblings(table, attribute) for name, attribute in table.attributes.items()}
+    _check_names(world, table)
+    waits = {name: _siblings(table, name, attribute) for name, attribute in table.attributes.items()}
     found = cycle(waits)
     if found:
         world.report((*table.path, found[0]), f"attributes wait for each other: {' -> '.join(found)}")
 
 
-def _siblings(table: Table, attribute: Attribute) -> list[str]:
-    reads = {need.partition(".")[0] for need in attribute.needs() if need not in table.around}
-    return sorted(name for name in reads if name in table.attributes)
+def _check_names(world: World, table: Table) -> None:
+    """Columns need names of their own, also beside those that every stream has."""
+    taken = dict.fromkeys(table.fixed, "every row")
+    for name, spec in mapping(world.document.at(table.path)).items():
+        column = _column(str(name), spec)
+        if column in taken:
+            message = f"the column {shown(column)} is there already, by {taken[column]}; choose another name"
+            world.report((*table.path, name), message)
+        taken.setdefault(column, f"the attribute {name}")
+
+
+def _siblings(table: Table, name: str, attribute: Attribute) -> list[str]:
+    """The attributes that `attribute` waits for."""
+    by_column = {_column(other, {"type": getattr(spec, "type", "")}): other for other, spec in table.attributes.items()}
+    found = set()
+    for need in attribute.needs():
+        other = need if need in table.attributes else by_column.get(need, need.partition(".")[0])
+        if other in table.attributes and other != name:
+            found.add(other)
+    return sorted(found)
 
 
 def _check_lookup(world: World, table: Table, path: Path, attribute: Attribute) -> None:
@@ -140,12 +170,13 @@ def _check_relation(world: World, table: Table, path: Path, attribute: Attribute
 
 
 def _readable_of(world: World, kind: str) -> set[str]:
-    """What can be read of an entity that is looked up; not its state, which may change."""
-    return {*_columns(mapping(world.entities[kind].get("attributes"))), *(_inborn(world, kind) - {"state"})}
+    """What can be read of an entity that is looked up; not its state, which changes while others look."""
+    return {*_columns(mapping(world.entities[kind].get("attributes"))), *(_inborn(world, kind) - {"state", "segment"})}
 
 
 def _check_need(world: World, table: Table, path: Path, need: str) -> None:
-    if need in table.readable():
+    name = str(path[-1])
+    if need in table.readable(name):
         return
     lookup, _, column = need.partition(".")
     kind = getattr(table.attributes.get(lookup), "entity", None)
@@ -154,9 +185,9 @@ def _check_need(world: World, table: Table, path: Path, need: str) -> None:
         if column not in known:
             world.report(_sql(world, path), f"{shown(need)}: {kind} has no {shown(column)}{nearest(column, known)}")
         return
-    if column and lookup in table.names and lookup not in table.attributes:
-        return  # a lookup with problems of its own
-    known = table.readable() - {path[-1]}
+    if column and lookup in table.columns and (kind is not None or lookup not in table.attributes):
+        return  # a lookup with a problem of its own
+    known = table.readable(name)
     message = f"{shown(need)} is not a column here{nearest(need, sorted(known, key=_plain_first))}"
     world.report(_sql(world, path), message)
 
@@ -167,7 +198,4 @@ def _plain_first(name: str) -> tuple[int, str]:
 
 def _sql(world: World, path: Path) -> Path:
     """The attribute's expression if it has one, since that is where it names columns."""
-    spec: Any = world.document.data
-    for part in path:
-        spec = mapping(spec).get(str(part))
-    return (*path, "sql") if "sql" in mapping(spec) else path
+    return (*path, "sql") if "sql" in mapping(world.document.at(path)) else path

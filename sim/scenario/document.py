@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sim.errors import Problem
@@ -81,6 +81,20 @@ class Document:
         value = self.root.value
         return value if isinstance(value, dict) else {}
 
+    def at(self, path: Path) -> Any:
+        """The plain value at `path`, None where there is none."""
+        node: Node | None = self.root
+        for part in path:
+            node = node.inside.get(part) if node is not None else None
+        return node.value if node is not None else None
+
+    def place(self, problem: Problem) -> Problem:
+        """A problem that was found later, without a line, on the line of its path."""
+        if problem.line or not problem.path:
+            return problem if problem.line else Problem(0, "", problem.message, self.file)
+        parts = [match[1] or int(match[2]) for match in _PATH_PART.finditer(problem.path)]
+        return replace(self.problem(tuple(parts), problem.message), path=problem.path)
+
     def problem(self, path: Path, message: str) -> Problem:
         """A problem at `path`, on the line of it or of the nearest thing around it."""
         node = self.root
@@ -124,6 +138,7 @@ def _node(value: Any, depth: int, count: list[int]) -> tuple[Node, str | None]:
     return node, None
 
 
+_PATH_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_:+-]+")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from sim.attributes.registry import registered
 from sim.maths.model import UNIT_KEY
 from sim.maths.units import Duration, GrowthRate, HazardRate, Instant, Offset, Probability, Rate, Slope, format_duration
 from sim.scenario.schema import Scenario
@@ -21,6 +22,8 @@ def json_schema() -> dict[str, Any]:
     """The language as a JSON Schema of draft 2020-12. Quantities with units are texts with a pattern."""
     units = quantities()
     schema = _everywhere(Scenario.model_json_schema(mode="validation"), lambda part: _shared(part, units))
+    # a generator of a user's own is known by its name once it is registered; any other name is a mistake
+    schema["$defs"]["Custom"]["properties"]["type"] = {"enum": list(registered())} if registered() else False
     schema["$defs"] = dict(sorted({**schema.get("$defs", {}), **units}.items()))
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "datagen scenario"}
 

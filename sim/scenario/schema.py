@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from sim.attributes.registry import AnyAttribute
+from sim.errors import Problem
 from sim.maths.ages import AgeCurve
 from sim.maths.curves import Curve, CurveRef
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
+from sim.scenario.document import Document
 from sim.scenario.schedule import Schedule
 
 MAX_ENTITIES = 1_000_000_000
@@ -278,6 +280,17 @@ class Scenario(Model):
         if self.end <= self.start:
             raise ValueError("'end' must come after 'start'")
         return self
+
+    _document: Document | None = PrivateAttr(None)
+
+    def read_from(self, document: Document) -> Self:
+        """Remember the document that this scenario was read from, so that later problems have a line."""
+        self._document = document
+        return self
+
+    def place(self, problem: Problem) -> Problem:
+        """`problem` with the file and line of its path, where the scenario was read from a file."""
+        return problem if self._document is None else self._document.place(problem)
 
     @property
     def zone(self) -> ZoneInfo:

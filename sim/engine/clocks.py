@@ -1,0 +1,98 @@
+"""The clocks of a state machine: when a token that enters a state now would leave it by one of its exits.
+
+A hazard that varies with age or time is sampled by thinning on the scale of the cumulative base hazard (Lewis and
+Shedler 1979), so times of exit are exact and owe nothing to the tick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.maths.curves import BoundCurve, bounds
+from sim.model.model import Exit
+
+NEVER = np.int64(2**62)
+_GRID = 2048
+
+Indices = NDArray[np.int64]
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the machine must know of its tokens, by entity: births, codes of segments, and what to call one."""
+
+    births: Callable[[], Times]
+    segments: Callable[[], Sequence[NDArray[np.int8]]]
+    name: Callable[[int], str]
+
+
+class Clock:
+    """Draws times of leaving by one exit."""
+
+    def __init__(self, exit_: Exit, horizon: tuple[int, int]) -> None:
+        self.exit = exit_
+        self._end = horizon[1]
+        self._ceiling = 1.0
+        if exit_.curve is not None:
+            self._ceiling *= _supremum(exit_.curve, *horizon)
+        for vintage in exit_.vintages:
+            self._ceiling *= _supremum(vintage, 0, horizon[1] - horizon[0])
+
+    def dwell(self, times: Times, rng: np.random.Generator) -> Times:
+        """The end of a dwell time that begins at `times`."""
+        assert self.exit.after is not None
+        return _later(times, self.exit.after.draw(rng, len(times)))
+
+    def leave(self, entities: Indices, times: Times, tokens: Tokens, rng: np.random.Generator) -> Times:
+        """The first event of the hazard after `times`; NEVER where it is beyond the horizon."""
+        hazard = self.exit.hazard
+        assert hazard is not None
+        scale = np.full(len(entities), self._ceiling)
+        for factors, codes in zip(self.exit.segments, tokens.segments(), strict=True):
+            if not np.all(factors == 1.0):
+                scale *= factors[codes[entities]]
+        at_risk = np.flatnonzero(scale > 0)
+        leave = np.full(len(entities), NEVER)
+        cumulative = np.zeros(len(at_risk))
+        varying = self.exit.curve is not None or bool(self.exit.vintages)
+        while len(at_risk):
+            cumulative += rng.standard_exponential(len(at_risk)) / scale[at_risk]
+            candidate = _later(times[at_risk], hazard.inverse(cumulative))
+            if not varying:
+                leave[at_risk] = candidate
+                break
+            uniform = rng.random(len(at_risk)) * self._ceiling
+            inside = candidate < self._end
+            accepted = inside.copy()
+            accepted[inside] = uniform[inside] < self._factor(
+                candidate[inside], tokens.births()[entities[at_risk[inside]]]
+            )
+            leave[at_risk[accepted]] = candidate[accepted]
+            pending = inside & ~accepted
+            at_risk, cumulative = at_risk[pending], cumulative[pending]
+        return leave
+
+    def _factor(self, times: Times, births: Times) -> NDArray[np.float64]:
+        factor = np.ones(len(times))
+        if self.exit.curve is not None:
+            factor *= self.exit.curve.at(times)
+        for vintage in self.exit.vintages:
+            factor *= vintage.at(times - births)
+        return factor
+
+
+def _later(times: Times, delay: NDArray[np.float64]) -> Times:
+    """`times` plus a delay of at least a microsecond, NEVER where it does not fit."""
+    fits = delay < 2.0**60
+    return np.where(fits, times + np.maximum(np.where(fits, delay, 0.0), 1.0).astype(np.int64), NEVER)
+
+
+def _supremum(curve: BoundCurve, start: int, until: int) -> float:
+    even = np.linspace(start, until, _GRID + 1).astype(np.int64)
+    edges = np.unique(np.concatenate([even, curve.breaks(start, until)]))
+    return float(bounds(curve, edges)[1].max()) if len(edges) > 1 else 1.0
