@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from sim.attributes.column import Column
+from sim.batch import TIME, TIME_TYPE
 from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending
 from sim.engine.facts import Facts, check_room, fact_ids
@@ -50,7 +51,8 @@ class Fanout:
         times = rows.times[parents]
         if self._child.after is not None:
             times = times + np.maximum(self._child.after.draw(rng, len(parents)), 0.0).astype(np.int64)
-        carried = {f"{self._parent}.{name}": columns[name].take(parents) for name in sorted(self._child.carried)}
+        known = {**columns, TIME: Column(rows.times, TIME_TYPE)}
+        carried = {f"{self._parent}.{name}": known[name].take(parents) for name in sorted(self._child.carried)}
         carried[f"{self._parent}_id"] = Column.of(rows.ids[parents])
         return Pending(times, rows.entities[parents], carried)
 
