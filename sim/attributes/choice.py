@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -29,8 +30,8 @@ class _Listed(Attribute):
         return scalar_type(self._listed)
 
     @property
-    def _listed(self) -> list[Scalar]:
-        raise AssertionError(f"{type(self).__name__} lists nothing")
+    @abstractmethod
+    def _listed(self) -> list[Scalar]: ...
 
     @cached_property
     def _pool(self) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -36,8 +37,8 @@ class _Around(Attribute):
         """The other time, unless the times are between limits."""
         return frozenset({self.base}) if self._limits_left_out() else frozenset()
 
-    def _limits_left_out(self) -> bool:
-        raise AssertionError(f"{type(self).__name__} has no limits")
+    @abstractmethod
+    def _limits_left_out(self) -> bool: ...
 
     def _check_way(self) -> None:
         if not self._limits_left_out():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal, Self
@@ -33,8 +34,8 @@ class Multiply(NumberModifier):
 class _Whole(BaseModifier):
     """A step that keeps whole numbers whole where its own parameters are."""
 
-    def _numbers(self) -> list[float]:
-        raise AssertionError(f"{type(self).__name__} has no parameters")
+    @abstractmethod
+    def _numbers(self) -> list[float]: ...
 
     def arrow_type(self, kind: pa.DataType, types: Mapping[str, pa.DataType]) -> pa.DataType:
         """int64 for whole numbers if the parameters are whole, else float64; raises ValueError for what is none."""

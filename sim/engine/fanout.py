@@ -30,7 +30,7 @@ class Fanout:
         """Emit the facts due in `window`, after taking in those that follow from the source's `rows`."""
         follower, block = self._follower, self._block
         due = self._starter.advance(window, rows, columns)
-        ids = fact_ids(window, block.index, len(due.times))
+        ids = fact_ids(follower.name, len(due.times), block.index, window)
         own = EventRows(
             self._around, block, window, follower.name, due.times, due.entities, ids, follower.values, due.carried
         )

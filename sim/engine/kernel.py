@@ -19,6 +19,14 @@ from sim.engine.world import World
 from sim.model.process import UserProcess
 
 
+class _Failure(Exception):
+    """Carries an error through SimPy, which otherwise makes a new one of the same class from its arguments."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class _Boundary(simpy.Event):
     """The beginning of a window: before anything else that happens at the same time."""
 
@@ -38,20 +46,31 @@ def live(
         yield _Boundary(env, window.until - window.start)
 
 
+def guarded(process: Generator[simpy.Event, Any, Any]) -> Generator[simpy.Event, Any, Any]:
+    """`process`, whose errors reach the caller of `run` as they are."""
+    try:
+        return (yield from process)
+    except Exception as error:
+        raise _Failure(error) from error
+
+
 def run(world: World, processes: Sequence[UserProcess]) -> Iterator[Batch]:
     """All batches of a run, window by window, by rank within each."""
     model = world.model
     ticks = list(windows(model.start, model.end, model.tick))
     env = simpy.Environment(initial_time=model.start)
     for component in world.components:
-        env.process(live(env, component, world, ticks))
+        env.process(guarded(live(env, component, world, ticks)))
     views = [BlockView(env, world, process, index) for process in processes for index in sorted(world.own)]
     for view in views:
-        env.process(view.process.live(env, view))
+        env.process(guarded(view.process.live(env, view)))
     for window in ticks:
         for view in views:
             view.window = window
-        env.run(until=window.until)
+        try:
+            env.run(until=window.until)
+        except _Failure as failure:
+            raise failure.error from None
         for view in views:
             view.flush()
         yield from world.collect(window)

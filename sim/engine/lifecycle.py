@@ -65,7 +65,7 @@ class _Part:
             pushes.append(due)
         changes = machine.advance(window.until, block.rng("lifecycle", window), pushes)
         name = f"{population.name}_lifecycle"
-        ids = fact_ids(window, block.index, len(changes))
+        ids = fact_ids(name, len(changes), block.index, window)
         rows = EventRows(
             self._around, block, window, name, changes.times, changes.entities, ids, population.values
         )

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from sim.attributes.column import Column
+from sim.batch import TIME, TIME_TYPE
 from sim.engine.calendar import Calendar, Pending
+from sim.engine.facts import check_room
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.window import Window
 from sim.model.model import Trigger
@@ -45,12 +47,14 @@ class Starter:
         counts = trigger.count.draw(rng, len(chosen))
         if trigger.probability < 1:
             counts = np.where(rng.random(len(chosen)) < trigger.probability, counts, 0)
+        check_room(self._name, float(counts.sum()), rows.block.index, window)
         sources = np.repeat(chosen, counts)
         times = rows.times[sources]
         if trigger.after is not None:
             times = times + np.maximum(trigger.after.draw(rng, len(sources)), 0.0).astype(np.int64)
         source = trigger.source
-        carried = {f"{source}.{name}": columns[name].take(sources) for name in sorted(trigger.carried)}
+        known = {**columns, TIME: Column(rows.times, TIME_TYPE)}
+        carried = {f"{source}.{name}": known[name].take(sources) for name in sorted(trigger.carried)}
         carried[f"{source}_id"] = Column.of(rows.ids[sources])
         entities = rows.block.ancestors(rows.entities[sources], trigger.generations)
         return Pending(times, entities, carried)

@@ -41,6 +41,7 @@ class Weights:
         self._base = Growable(np.float32)
         self._share = Growable(np.float32)
         self._changing = np.empty(0, dtype=np.int64)
+        self._window: Window | None = None
 
     @property
     def share(self) -> NDArray[np.float32]:
@@ -58,8 +59,12 @@ class Weights:
         self._share.extend(np.zeros(len(base), dtype=np.float32))
         self.groups.admit(len(base))
 
-    def regroup(self, window: Window, previous: Window | None) -> None:
-        """Move entities whose bound changes with this window."""
+    def prepare(self, window: Window) -> None:
+        """Move entities whose bound changes with this window; states and births must be known. Idempotent."""
+        previous = self._window
+        if previous is not None and previous.number == window.number:
+            return
+        self._window = window
         changing = np.zeros(len(self._block), dtype=np.bool_)
         for effect in self.effects:
             changing |= effect.changing()

@@ -192,6 +192,7 @@ class _Compiler:
         entity = self.scenario.entities[kind]
         context = self._context(kind)
         context[f"{name}_id"] = pa.int64()
+        context[f"{name}.event_time"] = TIME_TYPE
         context |= {f"{name}.{column}": type_ for column, type_ in parent.types.items()}
         table = self._table(path, child.attributes, context)
         stream = fact_stream(key, kind, name, table.schema(), self._rank(), child.description)
