@@ -16,6 +16,7 @@ from sim.errors import Problem, ScenarioError
 from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
+from sim.model.limits import limit_problems
 from sim.model.model import Activity, ChildActivity, Machine, Model, Population, Profile, Segmentation
 from sim.model.needs import Readers, arrival_order
 from sim.model.process import UserProcess
@@ -62,7 +63,7 @@ class _Compiler:
         )
         for process in self.processes:
             self._process(process)
-        self._check_names()
+        self._check()
         populations = tuple(self._population(kind, tables[kind], births[kind], entities[kind]) for kind in self.order)
         return Model(
             name=self.scenario.name,
@@ -252,14 +253,16 @@ class _Compiler:
             table=table,
             kept=frozenset(self.readers.kept(kind) & set(table.types)),
             # Whoever is looked up needs its ancestors wherever it is known.
-            shared=any(kind in self.scenario.ancestors(other) for other in self.readers.shared),
+            shared=kind in self.readers.shared,
             stream=streams[0],
             transitions=streams[1],
         )
 
-    def _check_names(self) -> None:
+    def _check(self) -> None:
+        """Raise ScenarioError for all problems found so far, of limits, and of names."""
         seen: set[str] = set()
         problems = self.problems
+        problems.extend(limit_problems(self.scenario, self.binder))
         for stream in self.streams:
             if stream.name in seen:
                 problems.append(Problem(0, "", f"two streams are called {stream.name!r}; rename one of them"))

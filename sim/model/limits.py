@@ -1,0 +1,51 @@
+"""What the language allows and no run could do: found when a scenario is compiled, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.errors import Problem
+from sim.maths.curves import integral
+from sim.maths.units import format_duration
+from sim.model.binding import Binder
+from sim.model.sizes import MAX_TICKS
+from sim.scenario.schema import Child, Scenario
+
+
+def limit_problems(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
+    """All of a scenario's problems of this kind."""
+    yield from _ticks(scenario)
+    yield from _totals_of_births(scenario, binder)
+    for name, spec in scenario.streams.items():
+        for key, child in spec.children.items():
+            yield from _totals_of_children(f"streams.{name}.children.{key}", child)
+
+
+def _ticks(scenario: Scenario) -> Iterator[Problem]:
+    run = scenario.end - scenario.start
+    ticks = -(-run // scenario.tick) if scenario.tick is not None else 0
+    if scenario.tick is not None and ticks > MAX_TICKS:
+        message = (
+            f"{format_duration(scenario.tick)} cuts the run into {ticks:,} ticks; at most {MAX_TICKS:,} are possible,"
+            f" so no tick below {format_duration(-(-run // MAX_TICKS))}"
+        )
+        yield Problem(0, "tick", message)
+
+
+def _totals_of_births(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
+    for kind, entity in scenario.entities.items():
+        arrivals = entity.arrivals
+        if arrivals is None or not arrivals.total:
+            continue
+        if integral(binder.product(arrivals.curves), scenario.start, scenario.end) <= 0:
+            path = f"entities.{kind}.arrivals.curves"
+            yield Problem(0, path, f"are 0 over the whole run, which leaves no time for {arrivals.total:,} births")
+
+
+def _totals_of_children(path: str, child: Child) -> Iterator[Problem]:
+    for name, attribute in child.attributes.items():
+        if attribute.type == "running_total":
+            message = "a running total adds up facts of a stream, not of its children; put it on the stream"
+            yield Problem(0, f"{path}.attributes.{name}", message)
+    for key, grandchild in child.children.items():
+        yield from _totals_of_children(f"{path}.children.{key}", grandchild)
