@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from sim.attributes.registry import register_generator
     from sim.batch import Batch, Stream
     from sim.delivery.collect import to_arrow, to_polars
+    from sim.engine.forecast import forecast
     from sim.engine.simulate import simulate
     from sim.errors import DatagenError
     from sim.model.compile import compile_scenario
-    from sim.engine.forecast import forecast
     from sim.scenario.loader import load
 
 __all__ = [

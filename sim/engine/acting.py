@@ -9,7 +9,6 @@ from sim.engine.activity import Points, Recurrence
 from sim.engine.block import Block
 from sim.engine.facts import fact_ids
 from sim.engine.fanout import Emit, Fanout
-from sim.engine.intensity import Intensity
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.totals import Ledgers
 from sim.engine.window import Window

@@ -51,9 +51,7 @@ class Births:
         entities = np.arange(block.fresh.start, block.fresh.stop)
         times = np.maximum(births, window.start)
         name = population.name
-        rows = EventRows(
-            self._around, block, window, name, times, entities, ids, population.values, subject=name
-        )
+        rows = EventRows(self._around, block, window, name, times, entities, ids, population.values, subject=name)
         columns = population.table.evaluate(rows)
         block.keep(columns)
         columns |= segmentation_columns(block, population.segmentations)

@@ -81,9 +81,7 @@ class Brancher:
             return np.ones(len(cases.times), dtype=np.bool_)
         return cases.carried[f"visits.{branch.to}"].values < limit
 
-    def _take(
-        self, branch: Branch, cases: Pending, rng: np.random.Generator
-    ) -> tuple[Indices, NDArray[np.int64]]:
+    def _take(self, branch: Branch, cases: Pending, rng: np.random.Generator) -> tuple[Indices, NDArray[np.int64]]:
         target = np.full(len(cases.times), branch.to)
         if branch.after is None:
             return target, cases.times

@@ -6,8 +6,6 @@ past the window waits in the calendar. Each step is a fact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +15,7 @@ from sim.engine.block import Block
 from sim.engine.branching import Brancher
 from sim.engine.calendar import Calendar, Pending
 from sim.engine.facts import fact_ids
-from sim.engine.fanout import Emit
+from sim.engine.fanout import Emit, Hear
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
 from sim.engine.window import Window
@@ -25,7 +23,6 @@ from sim.errors import SimulationError
 from sim.maths.instants import format_instant
 from sim.model.model import Flow
 
-Hear = Callable[[str, int], tuple[EventRows, dict[str, Column]] | None]
 _MOST_ROUNDS = 100_000
 
 
@@ -49,9 +46,7 @@ class _Part:
     `index`, the number of visits of each step with a limit, and its attributes.
     """
 
-    def __init__(
-        self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear
-    ) -> None:
+    def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
         self._around = around
         self._flow = flow
         self._block = block
@@ -87,7 +82,9 @@ class _Part:
             "step": Column.of(np.full(len(times), flow.first, dtype=np.int64)),
             "index": Column.of(np.zeros(len(times), dtype=np.int64)),
         }
-        carried |= {f"visits.{step}": Column.of(np.zeros(len(times), dtype=np.int64)) for step in self._brancher.limited}
+        carried |= {
+            f"visits.{step}": Column.of(np.zeros(len(times), dtype=np.int64)) for step in self._brancher.limited
+        }
         return Pending(times, entities, carried)
 
     def _starts(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Column]]:

@@ -15,6 +15,9 @@ from sim.model.model import Follower
 Emit = Callable[[str, EventRows, dict[str, Column]], None]
 """Takes the rows of a stream with all their columns but the event time."""
 
+Hear = Callable[[str, int], tuple[EventRows, dict[str, Column]] | None]
+"""The rows of a stream in a block in the present window, with their columns; None where it has not run (yet)."""
+
 
 class Fanout:
     """One stream that follows from another, in the block of its own population."""
@@ -44,3 +47,19 @@ class Fanout:
         emit(follower.name, own, made)
         for child in self._children:
             child.advance(window, own, made, emit)
+
+
+class Following:
+    """A stream that follows from one of another node, in the blocks of this shard."""
+
+    def __init__(self, around: Surroundings, follower: Follower, blocks: list[Block], hear: Hear) -> None:
+        self._source = follower.trigger.source
+        self._fanouts = {block.index: Fanout(around, block, follower) for block in blocks}
+        self._hear = hear
+
+    def advance(self, window: Window, emit: Emit) -> None:
+        """Emit the facts due in `window`."""
+        for index, fanout in self._fanouts.items():
+            happened = self._hear(self._source, index)
+            assert happened is not None
+            fanout.advance(window, *happened, emit)

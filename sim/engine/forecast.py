@@ -7,6 +7,7 @@ the points of the rate-driven streams are a sample, whose size keeps the error o
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from sim.engine.window import Window, windows
 from sim.engine.world import World
 from sim.maths.curves import integral
 from sim.maths.units import SECOND
-from sim.model.model import Activity, ChildActivity, Model
+from sim.model.model import Activity, Follower, Model
 
 _SAMPLE = 1_500_000
 _ENTITIES = 2_000_000
@@ -72,11 +73,12 @@ def forecast(model: Model, seed: int | None = None) -> Forecast:
     entities = sum(population.expected for population in model.populations)
     share = max(1, round(model.blocks * min(1.0, _ENTITIES / max(entities, 1.0))))
     own = frozenset(range(share))
-    points = {a.name: a for a in model.activities if a.schedule is None}
+    points = _starters(model)
     expected = sum(a.expected * _family(a.children) for a in points.values()) * share / model.blocks
     kept = min(1.0, _SAMPLE / max(expected, 1.0))
-    scale = _scales(model, kept, model.blocks / share)
-    world = World(model, model.seed if seed is None else seed, own, dict.fromkeys(points, kept))
+    thinning = dict.fromkeys(points.keys() - _whole(model), kept)
+    scale = _scales(model, thinning, model.blocks / share)
+    world = World(model, model.seed if seed is None else seed, own, thinning)
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
     ticks = list(windows(model.start, model.end, model.tick))
     for batch in run(world, model.processes):
@@ -89,23 +91,56 @@ def forecast(model: Model, seed: int | None = None) -> Forecast:
     return Forecast(found, memory, model.tick, len(ticks), model.blocks, model.order)
 
 
-def _scales(model: Model, kept: float, blocks: float) -> dict[str, float]:
+def _scales(model: Model, thinning: Mapping[str, float], blocks: float) -> dict[str, float]:
     """By how much each stream's facts in the pilot stand for those of the run."""
-    scale = dict.fromkeys((stream.name for stream in model.streams), blocks)
-    for activity in model.activities:
-        if activity.schedule is None:
-            scale[activity.name] /= kept
-            for name in _descendants(activity.children):
-                scale[name] = scale[activity.name]
+    sources = _sources(model)
+    scale = {}
+    for stream in model.streams:
+        root = stream.name
+        while root in sources:
+            root = sources[root]
+        scale[stream.name] = blocks / thinning.get(root, 1.0)
     return scale
 
 
-def _descendants(children: tuple[ChildActivity, ...]) -> list[str]:
-    return [name for child in children for name in (child.name, *_descendants(child.children))]
+def _sources(model: Model) -> dict[str, str]:
+    """Which stream each stream follows from, for those that do."""
+    sources: dict[str, str] = {}
+    families = [*(a.children for a in model.activities), model.followers]
+    while families:
+        for follower in families.pop():
+            sources[follower.name] = follower.trigger.source
+            families.append(follower.children)
+    for flow in model.flows:
+        if flow.trigger is not None:
+            sources[flow.name] = flow.trigger.source
+        if flow.cases is not None:
+            sources[flow.cases.name] = flow.name
+    return sources
 
 
-def _family(children: tuple[ChildActivity, ...]) -> float:
-    return 1.0 + sum(child.probability * child.count.mean() * _family(child.children) for child in children)
+def _whole(model: Model) -> frozenset[str]:
+    """The streams that lead to changes of state: a sample of them would change the world."""
+    sources = _sources(model)
+    whole: set[str] = set()
+    for population in model.populations:
+        for exits in population.machine.exits if population.machine is not None else ():
+            whole |= {exit_.trigger.source for exit_ in exits if exit_.trigger is not None}
+    while more := {sources[name] for name in whole if name in sources} - whole:
+        whole |= more
+    return frozenset(whole)
+
+
+def _starters(model: Model) -> dict[str, Activity]:
+    """What happens at a rate: activities, and the starts of processes."""
+    starts = [flow.start for flow in model.flows if flow.start is not None]
+    return {activity.name: activity for activity in (*model.activities, *starts) if activity.schedule is None}
+
+
+def _family(children: Sequence[Follower]) -> float:
+    return 1.0 + sum(
+        child.trigger.probability * float(child.trigger.count.mean()) * _family(child.children) for child in children
+    )
 
 
 def _count(tally: _Tally, batch: Batch, scale: float, points: Activity | None, window: Window) -> None:

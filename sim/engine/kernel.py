@@ -12,10 +12,9 @@ from typing import Any
 import simpy
 
 from sim.batch import Batch
-from sim.engine.components import Acting, Arriving
 from sim.engine.process import BlockView
 from sim.engine.window import Window, windows
-from sim.engine.world import World
+from sim.engine.world import Component, World
 from sim.model.process import UserProcess
 
 
@@ -38,7 +37,7 @@ class _Boundary(simpy.Event):
 
 
 def live(
-    env: simpy.Environment, component: Arriving | Acting, world: World, ticks: Iterable[Window]
+    env: simpy.Environment, component: Component, world: World, ticks: Iterable[Window]
 ) -> Generator[simpy.Event, Any, None]:
     """The life of a component: fill a window, sleep until the next."""
     for window in ticks:
@@ -73,4 +72,5 @@ def run(world: World, processes: Sequence[UserProcess]) -> Iterator[Batch]:
             raise failure.error from None
         for view in views:
             view.flush()
+        world.close(window)
         yield from world.collect(window)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from sim.attributes.column import Column
 from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending
 from sim.engine.facts import fact_ids
-from sim.engine.fanout import Emit
+from sim.engine.fanout import Emit, Hear
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
 from sim.engine.window import Window
 from sim.model.model import Population, Trigger
-
-Hear = Callable[[str, int], tuple[EventRows, dict[str, Column]] | None]
-"""What a stream has brought in a block, in this window or, where it has not run yet, in none."""
 
 
 class Lifecycle:
@@ -66,9 +61,7 @@ class _Part:
         changes = machine.advance(window.until, block.rng("lifecycle", window), pushes)
         name = f"{population.name}_lifecycle"
         ids = fact_ids(name, len(changes), block.index, window)
-        rows = EventRows(
-            self._around, block, window, name, changes.times, changes.entities, ids, population.values
-        )
+        rows = EventRows(self._around, block, window, name, changes.times, changes.entities, ids, population.values)
         columns = {
             f"{name}_id": Column.of(ids),
             f"{population.name}_id": Column.of(block.ids[changes.entities]),

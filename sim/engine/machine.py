@@ -106,7 +106,7 @@ class MachineState:
         `pushes` are exits that facts trigger: each carries the code of the state that it leads out of (`state`) and the
         number of the exit there (`exit`), and comes to nothing where the entity is in another state by then.
         """
-        rounds = []
+        rounds: list[Transitions] = []
         for push in _successive(pushes):
             limits = np.full(len(self._state), np.iinfo(np.int64).min)
             limits[push.entities] = push.times

@@ -116,7 +116,7 @@ class BlockView:
         columns = {field: Column.of(joined[field].tolist(), kind) for field, kind in self.process.schema.items()}
         columns[f"{name}_id"] = Column.of(fact_ids(name, len(times), self.index, self.window))
         columns[f"{self.process.entity}_id"] = Column.of(joined[""])
-        self._world.emit(name, Facts(times, columns))
+        self._world.add(name, Facts(times, columns))
 
     def _block(self, kind: str) -> Block:
         if kind not in self._world.blocks:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.attributes.column import TIME_TYPE, Column
 from sim.engine.block import Block
 from sim.engine.directory import Directory
+from sim.engine.intensity import Intensity
 from sim.engine.offspring import Offspring
 from sim.engine.randomness import Randomness
 from sim.engine.window import Window
@@ -31,6 +32,17 @@ class Surroundings:
     directories: Mapping[str, Directory]
     offspring: Callable[[Block, str], Offspring]
     _inline: dict[str, BoundCurve] = field(default_factory=dict)
+    _intensities: dict[int, Intensity] = field(default_factory=dict)
+    _window: int = -1
+
+    def intensity(self, curve: BoundCurve, window: Window) -> Intensity:
+        """A curve over a window; what has the same curve shares the work."""
+        if self._window != window.number:
+            self._window = window.number
+            self._intensities.clear()
+        if id(curve) not in self._intensities:
+            self._intensities[id(curve)] = Intensity(curve, window.start, window.until)
+        return self._intensities[id(curve)]
 
     def curve(self, curve: CurveRef) -> BoundCurve:
         """A curve by name, or one that is given inline, bound to the model's time."""

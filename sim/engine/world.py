@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from sim.attributes.column import Column
 from sim.batch import Batch
+from sim.engine.acting import Acting
+from sim.engine.births import Births
 from sim.engine.block import Block
-from sim.engine.components import Acting, Arriving
+from sim.engine.cases import Cases
 from sim.engine.directory import Directory
 from sim.engine.facts import Facts, merge
+from sim.engine.fanout import Following
+from sim.engine.lifecycle import Lifecycle
 from sim.engine.offspring import Offspring
 from sim.engine.randomness import Randomness
 from sim.engine.roster import Roster
-from sim.engine.rows import Surroundings
+from sim.engine.rows import EventRows, Surroundings
 from sim.engine.vintage import Vintage
 from sim.engine.window import Window
-from sim.model.model import Model, Population
+from sim.model.model import Model, Node, Population
+
+Component = Births | Lifecycle | Acting | Following | Cases
 
 
 class World:
@@ -34,22 +41,35 @@ class World:
         self.rosters: dict[str, Roster] = {}
         self.directories: dict[str, Directory] = {}
         self.blocks: dict[str, dict[int, Block]] = {}
-        self.components: list[Arriving | Acting] = []
+        self.components: list[Component] = []
         self._offspring: dict[tuple[str, int], tuple[int, Offspring]] = {}
         self._facts: defaultdict[str, list[Facts]] = defaultdict(list)
         self._complete = _known_everywhere(model)
         self._around = Surroundings(model, self.randomness, self.directories, self._children)
+        self._emitted = frozenset(stream.name for stream in model.streams)
+        self._heard = _heard(model)
+        self._happened: dict[tuple[str, int], tuple[EventRows, dict[str, Column]]] = {}
         for population in model.populations:
             self._settle(population)
-        for population in model.populations:
-            activities = [a for a in model.activities if a.population == population.index]
-            if activities:
-                blocks = [block for block in self.blocks[population.name].values() if block.index in own]
-                self.components.append(Acting(self._around, population, activities, blocks, thinning or {}))
+        self.components = [self._component(node, thinning or {}) for node in model.nodes]
 
-    def emit(self, stream: str, facts: Facts) -> None:
-        """Add facts of the present window."""
+    def emit(self, stream: str, rows: EventRows, columns: dict[str, Column]) -> None:
+        """Take facts of the present window, with all their columns but the event time."""
+        if stream in self._emitted:
+            self.add(stream, Facts(rows.times, columns))
+        if stream in self._heard:
+            self._happened[stream, rows.block.index] = (rows, columns)
+
+    def add(self, stream: str, facts: Facts) -> None:
+        """Add facts of the present window that nothing follows from."""
         self._facts[stream].append(facts)
+
+    def close(self, window: Window) -> None:
+        """End the window: let lifecycles note what takes effect in the next, and forget the rest."""
+        for component in self.components:
+            if isinstance(component, Lifecycle):
+                component.listen(window)
+        self._happened.clear()
 
     def collect(self, window: Window) -> Iterator[Batch]:
         """The facts of `window`, one batch a stream, by rank; they are forgotten here."""
@@ -79,12 +99,34 @@ class World:
             )
             for index in present
         }
-        directory = Directory(roster) if population.shared else None
         self.rosters[population.name] = roster
         self.blocks[population.name] = blocks
-        if directory is not None:
-            self.directories[population.name] = directory
-        self.components.append(Arriving(self._around, population, roster, blocks, self.own, directory))
+        if population.shared:
+            self.directories[population.name] = Directory(roster)
+
+    def _component(self, node: Node, thinning: Mapping[str, float]) -> Component:
+        """What does a node's work in the blocks of this shard (births: in all that are known here)."""
+        model, around = self.model, self._around
+        population = model.populations[node.population]
+        known = self.blocks[population.name]
+        blocks = [block for block in known.values() if block.index in self.own]
+        if node.kind == "births":
+            directory = self.directories.get(population.name)
+            return Births(around, population, self.rosters[population.name], known, self.own, directory)
+        if node.kind == "states":
+            return Lifecycle(around, population, blocks, self._hear)
+        if node.kind == "follower":
+            follower = next(follower for follower in model.followers if follower.name == node.names[0])
+            return Following(around, follower, blocks, self._hear)
+        if node.kind == "process":
+            flow = next(flow for flow in model.flows if flow.name == node.names[0])
+            return Cases(around, flow, blocks, self._hear, thinning.get(flow.name, 1.0))
+        activities = [activity for activity in model.activities if activity.name in node.names]
+        return Acting(around, activities, blocks, thinning)
+
+    def _hear(self, stream: str, block: int) -> tuple[EventRows, dict[str, Column]] | None:
+        """What a stream has brought in a block in the present window."""
+        return self._happened.get((stream, block))
 
     def _children(self, block: Block, kind: str) -> Offspring:
         """The index of the children of `kind`, made anew when some have been born since."""
@@ -100,6 +142,16 @@ class World:
 def _known_everywhere(model: Model) -> frozenset[int]:
     """The populations that every shard needs all blocks of: those that are looked up, and what these descend from."""
     return frozenset(kin.index for kind in model.populations if kind.shared for kin in model.lineage(kind))
+
+
+def _heard(model: Model) -> frozenset[str]:
+    """The streams that something outside of their own node follows from."""
+    heard = {follower.trigger.source for follower in model.followers}
+    heard |= {flow.trigger.source for flow in model.flows if flow.trigger is not None}
+    for population in model.populations:
+        for exits in population.machine.exits if population.machine is not None else ():
+            heard |= {exit_.trigger.source for exit_ in exits if exit_.trigger is not None}
+    return frozenset(heard)
 
 
 def _oldest(roster: Roster) -> int:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
 from sim.attributes.expressions import Program
 from sim.attributes.table import AttributeTable
-
 from sim.batch import Stream
 from sim.maths.ages import AgeCurve
 from sim.maths.curves import BoundCurve

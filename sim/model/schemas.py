@@ -54,12 +54,40 @@ def transition_stream(kind: str, rank: int) -> Stream:
 
 
 def fact_stream(
-    name: str, kind: str, parent: str | None, attributes: Iterable[pa.Field], rank: int, description: str
+    name: str, kind: str, source: Stream | None, attributes: Iterable[pa.Field], rank: int, description: str
 ) -> Stream:
-    """A stream of facts of the entity `kind`; `parent` is the stream that each fact follows from, if any."""
+    """A stream of facts of the entity `kind`; `source` is the stream that each fact follows from, if any."""
     fields = [_field(f"{name}_id", pa.int64(), f"which {name}"), _field(TIME, TIME_TYPE, "when it happened")]
-    if parent is not None:
-        fields.append(_field(f"{parent}_id", pa.int64(), f"the {parent} that it follows from"))
+    if source is not None and source.name != kind:
+        fields.append(_field(f"{source.name}_id", pa.int64(), f"the {source.name} that it follows from"))
     fields.append(_field(f"{kind}_id", pa.int64(), f"the {kind} whose fact it is"))
     fields.extend(attributes)
     return Stream(name, pa.schema(fields), f"{name}_id", f"{kind}_id", rank, description or f"{name} of {kind}")
+
+
+def step_stream(name: str, kind: str, attributes: Iterable[pa.Field], rank: int, description: str) -> Stream:
+    """The stream of a process: one fact for each step of each case."""
+    fields = [
+        _field(f"{name}_id", pa.int64(), "which step of which case"),
+        _field(TIME, TIME_TYPE, "when the case came to the step"),
+        _field(f"{name}_case_id", pa.int64(), "which case"),
+        _field(f"{kind}_id", pa.int64(), f"the {kind} whose case it is"),
+        _field("step", STRING_CODES, "the step"),
+        _field("step_index", pa.int64(), "how many steps of the case came before"),
+        *attributes,
+    ]
+    return Stream(name, pa.schema(fields), f"{name}_id", f"{kind}_id", rank, description or f"steps of {name}")
+
+
+def case_stream(name: str, kind: str, attributes: Iterable[pa.Field], rank: int) -> Stream:
+    """The stream of the finished cases of a process."""
+    fields = [
+        _field(f"{name}_case_id", pa.int64(), "which case"),
+        _field(TIME, TIME_TYPE, "when it ended"),
+        _field("started_at", TIME_TYPE, "when it began"),
+        _field(f"{kind}_id", pa.int64(), f"the {kind} whose case it is"),
+        _field("last_step", STRING_CODES, "the step at which it ended"),
+        _field("steps", pa.int64(), "how many steps it took"),
+        *attributes,
+    ]
+    return Stream(f"{name}_case", pa.schema(fields), f"{name}_case_id", f"{kind}_id", rank, f"finished cases of {name}")

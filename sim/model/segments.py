@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sim.maths.ages import AgeCurve
 from sim.model.binding import Binder
-from sim.model.model import Exit, Factors, Machine, Profile, Segmentation, StateFactors, Values
+from sim.model.model import Exit, Factors, Machine, Profile, Segmentation, StateFactors, Trigger, Values
 from sim.scenario.schema import Entity, Lifecycle, Scenario, SegmentEffect, StreamSpec, Transition
 
 
@@ -78,8 +78,10 @@ def values_of(
     return Values(_overridden(segmentations, "value", effects), entity.vintage.value)
 
 
-def machine_of(binder: Binder, entity: Entity, segmentations: Sequence[Segmentation]) -> Machine | None:
-    """The lifecycle of an entity as a state machine."""
+def machine_of(
+    binder: Binder, entity: Entity, segmentations: Sequence[Segmentation], triggers: Mapping[tuple[str, int], Trigger]
+) -> Machine | None:
+    """The lifecycle of an entity as a state machine; `triggers` are those of its transitions, by state and place."""
     lifecycle = entity.lifecycle
     if lifecycle is None:
         return None
@@ -87,10 +89,12 @@ def machine_of(binder: Binder, entity: Entity, segmentations: Sequence[Segmentat
     reasons = tuple(dict.fromkeys(t.reason for state in lifecycle.states.values() for t in state.transitions)) or ("",)
     exits = tuple(
         tuple(
-            _exit(binder, transition, states, reasons, segmentations, entity.vintage.hazard)
-            for transition in state.transitions
+            _exit(
+                binder, transition, states, reasons, segmentations, entity.vintage.hazard, triggers.get((name, number))
+            )
+            for number, transition in enumerate(state.transitions)
         )
-        for state in lifecycle.states.values()
+        for name, state in lifecycle.states.items()
     )
     return Machine(states, reasons, _initial(lifecycle, states), exits)
 
@@ -107,6 +111,7 @@ def _exit(
     reasons: tuple[str, ...],
     segmentations: Sequence[Segmentation],
     vintage: AgeCurve | None,
+    trigger: Trigger | None,
 ) -> Exit:
     factors = []
     for segmentation in segmentations:
@@ -124,4 +129,5 @@ def _exit(
         curve=binder.product(transition.curves) if transition.curves else None,
         after=transition.after,
         probability=transition.probability,
+        trigger=trigger,
     )

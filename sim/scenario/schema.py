@@ -22,7 +22,9 @@ from sim.maths.hazards import Hazard
 from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.document import Document
+from sim.scenario.processes import Process
 from sim.scenario.schedule import Schedule
+from sim.scenario.triggers import Trigger
 
 MAX_ENTITIES = 1_000_000_000
 MAX_NAMES = 1_000
@@ -134,6 +136,7 @@ class Transition(Model):
     to: Name = Field(description="The state that follows.")
     hazard: Hazard | None = Field(None, description="Rate of leaving while in the state.", examples=["3%/month"])
     after: DurationDistribution | None = Field(None, description="Time spent in the state.", examples=["20d"])
+    on: Trigger | None = Field(None, description="A fact of a stream that leads out of the state.", examples=["order"])
     probability: Probability = Field(1.0, description="Share of those that leave by `after` who leave this way.")
     curves: list[CurveRef] = Field([], max_length=64, description="Factors on the hazard over time.")
     vintage: AgeCurve | None = Field(None, description="Factor on the hazard by age.")
@@ -144,12 +147,15 @@ class Transition(Model):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.hazard is None) == (self.after is None):
-            raise ValueError("give exactly one of hazard and after")
-        if self.after is not None and (self.curves or self.vintage or self.segments):
-            raise ValueError("curves, vintage and segments multiply a hazard; 'after' has none")
-        if self.hazard is not None and self.probability != 1.0:
-            raise ValueError("'probability' goes with 'after'; competing hazards share by their size")
+        given = [key for key in ("hazard", "after", "on") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of hazard, after, on; here: {', '.join(given) or 'none'}")
+        if self.hazard is None and (self.curves or self.vintage or self.segments):
+            raise ValueError(f"curves, vintage and segments multiply a hazard; '{given[0]}' has none")
+        if self.after is None and self.probability != 1.0:
+            raise ValueError(
+                "'probability' goes with 'after'; competing hazards share by their size, and 'on' has its own"
+            )
         return self
 
 
@@ -238,6 +244,8 @@ class StreamSpec(Model):
         None, description="Facts per entity and unit of time, before factors.", examples=["2/month"]
     )
     every: Schedule | None = Field(None, description="A fixed schedule instead of a rate.", examples=["1 month"])
+    on: Trigger | None = Field(None, description="Facts of another stream that these follow from.", examples=["order"])
+    count: CountDistribution = Field(1, validate_default=True, description="How many per such fact; only with `on`.")
     curves: list[CurveRef] = Field([], max_length=64, description="Factors on the rate over time.")
     states: list[Name] | None = Field(None, description="Only while the entity is in one of these states.")
     vintage: AgeCurve | None = Field(None, description="Factor by age, instead of the entity's `vintage.activity`.")
@@ -249,10 +257,13 @@ class StreamSpec(Model):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.rate is None) == (self.every is None):
-            raise ValueError("give exactly one of rate and every")
-        if self.every is not None and (self.curves or self.vintage):
-            raise ValueError("curves and vintage multiply a rate; a schedule has none")
+        given = [key for key in ("rate", "every", "on") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of rate, every, on; here: {', '.join(given) or 'none'}")
+        if self.rate is None and (self.curves or self.vintage):
+            raise ValueError(f"curves and vintage multiply a rate; '{given[0]}' has none")
+        if self.on is not None and self.states is not None:
+            raise ValueError("'states' goes with rate and every; of a fact, ask in 'where'")
         return self
 
 
@@ -274,6 +285,7 @@ class Scenario(Model):
     curves: dict[Name, Curve] = Field({}, max_length=MAX_NAMES, description="Curves over time, by name.")
     entities: dict[Name, Entity] = Field(min_length=1, max_length=MAX_NAMES, description="Kinds of entities.")
     streams: dict[Name, StreamSpec] = Field({}, max_length=MAX_NAMES, description="Kinds of facts.")
+    processes: dict[Name, Process] = Field({}, max_length=MAX_NAMES, description="Cases that go from step to step.")
 
     @model_validator(mode="after")
     def _forward(self) -> Self:

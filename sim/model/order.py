@@ -1,0 +1,79 @@
+"""What runs after what inside a window: causes before effects, as far as the scenario has no cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+
+from sim.errors import Problem, ScenarioError
+from sim.model.model import Machine, Node
+
+Key = tuple[str, str]
+"""The kind of a node, and its population (births, states) or the first of its streams."""
+
+
+@dataclass
+class Graph:
+    """The nodes of a scenario and what each of them waits for."""
+
+    nodes: dict[Key, Node] = field(default_factory=dict)
+    waits: dict[Key, set[Key]] = field(default_factory=dict)
+    sources: dict[str, Key] = field(default_factory=dict)
+    """Which node gives a stream."""
+
+    def add(self, node: Node, key: str, streams: Iterable[str], waits: Iterable[Key]) -> None:
+        """Add a node that gives `streams` and waits for others (those that do not exist are no matter)."""
+        place = (node.kind, key)
+        self.nodes[place] = node
+        self.waits[place] = set(waits)
+        self.sources.update(dict.fromkeys(streams, place))
+
+    def reaches(self, late: Key, early: Key) -> bool:
+        """Whether `late` waits for `early`, however indirectly."""
+        seen: set[Key] = set()
+        front = [late]
+        while front:
+            place = front.pop()
+            if place == early:
+                return True
+            if place not in seen:
+                seen.add(place)
+                front.extend(self.waits.get(place, ()))
+        return False
+
+    def soften(self, late: Key, early: Key) -> bool:
+        """Let `late` wait for `early` unless that closes a cycle; returns whether it would."""
+        if self.reaches(early, late):
+            return True
+        self.waits[late].add(early)
+        return False
+
+    def order(self) -> tuple[Node, ...]:
+        """The nodes, everything after what it waits for; raises ScenarioError for a cycle."""
+        waits: Mapping[Key, set[Key]] = {place: needs & self.nodes.keys() for place, needs in self.waits.items()}
+        ranks = {place: rank for rank, place in enumerate(self.nodes)}
+        sorter = TopologicalSorter({place: sorted(waits[place], key=ranks.__getitem__) for place in self.nodes})
+        try:
+            return tuple(self.nodes[place] for place in sorter.static_order())
+        except CycleError as error:
+            chain = " -> ".join(name for _, name in reversed(error.args[1]))
+            raise ScenarioError([Problem(0, "", f"streams wait for each other: {chain}")]) from error
+
+
+def words(nodes: Iterable[Node], kinds: list[str], machines: Mapping[str, Machine | None]) -> tuple[str, ...]:
+    """The order in words, one line for each population, and one for each transition that takes effect late."""
+    parts: dict[str, list[str]] = {kind: [] for kind in kinds}
+    for node in nodes:
+        what = {"births": ["births"], "states": ["lifecycle"]}.get(node.kind, list(node.names))
+        parts[kinds[node.population]].extend(what)
+    lines = [f"{kind}: {' -> '.join(names)}" for kind, names in parts.items()]
+    for kind, machine in machines.items():
+        for state, exits in zip(machine.states, machine.exits, strict=True) if machine is not None else ():
+            for exit_ in exits:
+                if exit_.trigger is not None and exit_.trigger.late:
+                    target = machine.states[exit_.to] if machine is not None else ""
+                    lines.append(
+                        f"{kind}: {state} -> {target} on {exit_.trigger.source} takes effect at the next tick (a cycle)"
+                    )
+    return tuple(lines)
