@@ -73,11 +73,11 @@ class _Reference:
 
     def _model(self, name: str, schema: Schema, title: str, level: str = "##") -> Iterator[str]:
         yield f'{level} <a id="{_anchor(name)}"></a>{title}'
-        yield from self._body(name, schema, frozenset())
+        yield from self._body(name, schema, {})
 
-    def _body(self, name: str, schema: Schema, without: frozenset[str]) -> Iterator[str]:
+    def _body(self, name: str, schema: Schema, without: Schema) -> Iterator[str]:
         yield _prose(schema.get("description", ""))
-        shown = {key: spec for key, spec in schema["properties"].items() if key != "type" and key not in without}
+        shown = {key: spec for key, spec in schema["properties"].items() if key != "type" and spec != without.get(key)}
         if shown:
             yield self._table(shown, schema.get("required", []), name)
         if name != "Custom":
@@ -99,7 +99,7 @@ class _Reference:
         members = self.families[family]
         common = self._common(members)
         if common:
-            yield "Every one of them also takes:"
+            yield "What they share, unless their own table says otherwise:"
             yield self._table(common, [], family)
         for name in members:
             schema = self.definitions[name]
@@ -109,13 +109,13 @@ class _Reference:
                 continue
             label = f"`{kind['const']}`" if isinstance(kind, Mapping) and "const" in kind else "a generator of your own"
             yield f'### <a id="{_anchor(name)}"></a>{label}'
-            yield from self._body(name, schema, frozenset(common))
+            yield from self._body(name, schema, common)
 
     def _common(self, members: list[str]) -> dict[str, Schema]:
-        """Keys that all members have, and explain in the same words: said once."""
+        """Keys that nearly all members have, in the same words: said once."""
         first, *others = [self.definitions[name]["properties"] for name in members]
-        kept = {key: spec for key, spec in first.items() if all(other.get(key) == spec for other in others)}
-        return kept if len(members) > 2 else {}
+        same = {key: sum(other.get(key) == spec for other in others) for key, spec in first.items()}
+        return {key: first[key] for key, count in same.items() if count > 0.8 * len(others) and len(others) > 1}
 
     def _default(self, spec: Schema) -> str:
         default = spec.get("default")
@@ -133,6 +133,8 @@ class _Reference:
         if "const" in spec or "enum" in spec:
             return " or ".join(f"`{flow(value)}`" for value in spec.get("enum", [spec.get("const")]))
         members = [member for member in spec.get("anyOf", spec.get("oneOf", [])) if member.get("type") != "null"]
+        if {member.get("type") for member in members} == _SCALARS:
+            return "text, number, `true` or `false`"
         if members:
             return " or ".join(dict.fromkeys(self._type(member) for member in members))
         if spec.get("type") == "array":
@@ -178,6 +180,7 @@ def _keys(spec: Schema) -> str:
 
 
 _HUGE = 1e9
+_SCALARS = {"boolean", "integer", "number", "string"}
 
 
 def _plain(spec: Schema) -> str:
