@@ -33,6 +33,7 @@ _SPELLINGS: dict[int, str] = {
 UNITS: dict[str, int] = {word: size for size, words in _SPELLINGS.items() for word in words.split()}
 
 _LONGEST = 1_000 * YEAR
+_FASTEST = 1e6
 _NUMBER = r"(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _PART = re.compile(rf"\s*({_NUMBER})?\s*([A-Za-zµ]+)\s*")
 _RATIO = re.compile(rf"\s*([-+]?{_NUMBER})\s*([kM]?)\s*(%?)\s*(?:/|per\s)\s*(.+)")
@@ -99,6 +100,12 @@ def _ratio(value: object, example: str) -> tuple[float, bool, int]:
     return (amount / 100 if found[3] else amount), bool(found[3]), period
 
 
+def _bounded(per_us: float, value: object) -> float:
+    if abs(per_us) > _FASTEST:
+        raise ValueError(f"{shown(value)} is more than {_FASTEST:g} per microsecond")
+    return per_us
+
+
 def _period(text: str, value: object) -> int:
     try:
         return parse_duration(text)
@@ -113,7 +120,7 @@ def parse_rate(value: object) -> float:
         raise ValueError(f"{shown(value)} is a percentage, a rate counts events: write {amount:g}/... for {amount:.0%}")
     if amount < 0:
         raise ValueError(f"{shown(value)} is negative: a rate is at least 0")
-    return amount / period
+    return _bounded(amount / period, value)
 
 
 def parse_hazard(value: object) -> float:
@@ -121,7 +128,7 @@ def parse_hazard(value: object) -> float:
     amount, percent, period = _ratio(value, "3%/month (a probability) or 0.5/month (a rate)")
     if amount < 0 or (percent and amount >= 1):
         raise ValueError(f"{shown(value)}: a probability per period is at least 0% and below 100%, a rate at least 0")
-    return (-math.log1p(-amount) if percent else amount) / period
+    return _bounded((-math.log1p(-amount) if percent else amount) / period, value)
 
 
 def parse_growth(value: object) -> float:
@@ -131,13 +138,13 @@ def parse_growth(value: object) -> float:
         raise ValueError(f"{shown(value)}: growth is a percentage per period, such as 8%/year or -3%/month")
     if amount <= -1:
         raise ValueError(f"{shown(value)}: nothing is left after losing 100%; growth is above -100%")
-    return math.log1p(amount) / period
+    return _bounded(math.log1p(amount) / period, value)
 
 
 def parse_slope(value: object) -> float:
     """Change per microsecond, of the level at the beginning: `8%/year` adds 0.08 a year, as does `0.08/year`."""
     amount, _, period = _ratio(value, "8%/year, -3%/month or 0.5/year")
-    return amount / period
+    return _bounded(amount / period, value)
 
 
 def parse_probability(value: object) -> object:

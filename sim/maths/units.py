@@ -69,7 +69,10 @@ def _exactly(per_us: float) -> str:
 
 
 def _percent(per_us: float) -> str:
-    return f"{100 * math.expm1(per_us * YEAR)!r}%/year"
+    """As a percentage of the longest period in which it is at most an e-fold, so that nothing overflows."""
+    periods = ((YEAR, "year"), (MONTH, "month"), (DAY, "day"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (1, "us"))
+    size, word = next((period for period in periods if abs(per_us) * period[0] <= 1), periods[-1])
+    return f"{100 * math.expm1(per_us * size)!r}%/{word}"
 
 
 def _text(unit: str, description: str, pattern: str, *examples: str) -> WithJsonSchema:
