@@ -63,8 +63,13 @@ def start(*words):
 
 
 def children(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "spawn_main" in line]
+    """The workers of a run: spawned by it, or forked off the server that it has started for that."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    processes = [(int(child), int(parent), words) for child, parent, *words in map(str.split, listing.splitlines())]
+    own = [(child, " ".join(words)) for child, parent, words in processes if parent == pid]
+    servers = {child for child, words in own if "forkserver" in words}
+    forked = [child for child, parent, _ in processes if parent in servers]
+    return sorted([*forked, *(child for child, words in own if "spawn_main" in words)])
 
 
 def wait_for(condition, seconds=20.0):
