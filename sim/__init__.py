@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sim.engine.simulate import simulate
     from sim.errors import DatagenError
     from sim.model.compile import compile_scenario
+    from sim.model.process import process
     from sim.scenario.loader import load
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "compile_scenario",
     "forecast",
     "load",
+    "process",
     "register_generator",
     "simulate",
     "to_arrow",
@@ -49,6 +51,7 @@ _HOMES = {
     "compile_scenario": "sim.model.compile",
     "forecast": "sim.engine.forecast",
     "load": "sim.scenario.loader",
+    "process": "sim.model.process",
     "register_generator": "sim.attributes.registry",
     "simulate": "sim.engine.simulate",
     "to_arrow": "sim.delivery.collect",

@@ -63,8 +63,13 @@ def start(*words):
 
 
 def children(pid: int) -> list[int]:
-    found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "spawn_main" in line]
+    """The workers of a run: spawned by it, or forked off the server that it has started for that."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    processes = [(int(child), int(parent), words) for child, parent, *words in map(str.split, listing.splitlines())]
+    own = [(child, " ".join(words)) for child, parent, words in processes if parent == pid]
+    servers = {child for child, words in own if "forkserver" in words}
+    forked = [child for child, parent, _ in processes if parent in servers]
+    return sorted([*forked, *(child for child, words in own if "spawn_main" in words)])
 
 
 def wait_for(condition, seconds=20.0):
@@ -135,13 +140,17 @@ def test_ctrl_c_closes_the_sinks_of_all_workers_and_says_what_was_written(small,
     assert not list(out.rglob("*.tmp"))
 
 
-def test_a_worker_that_is_killed_is_reported_and_ends_the_run(small):
-    process = start("run", small, "--to", "null:", "--workers", "2", "--end", "2199-01-01", "-q")
-    victim = wait_for(lambda: children(process.pid)[1:])[0]
-    os.kill(victim, signal.SIGKILL)
-    stderr = process.communicate(timeout=30)[1]
+@pytest.mark.parametrize(
+    ("number", "text"), [(signal.SIGKILL, "died by signal SIGKILL"), (signal.SIGTERM, "was stopped from outside")]
+)
+def test_a_worker_that_is_killed_is_reported_and_ends_the_run(small, tmp_path, number, text):
+    out = tmp_path / "out"
+    process = start("run", small, "--to", f"parquet:{out}", "--workers", "2", "--end", "2199-01-01", "-q")
+    assert wait_for(out.exists)
+    os.kill(children(process.pid)[1], number)
+    stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert "died by signal SIGKILL" in stderr
+    assert text in stderr
     assert children(process.pid) == []
 
 

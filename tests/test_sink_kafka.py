@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from dataclasses import replace
 
@@ -153,8 +154,6 @@ class Producer:
     def produce(self, topic, value, key, partition=-1, callback=None, on_delivery=None, timestamp=0):
         if value == b"large":
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
-        if value == b"fatal":
-            raise KafkaException(KafkaError(KafkaError._FATAL, "broken", True))
         if not self._left:
             raise BufferError
         self._left -= 1
@@ -184,12 +183,6 @@ def test_refused_messages_are_counted_and_the_rest_goes_on(room):
     values[0] = values[7] = values[8] = values[19] = b"large"
     assert enqueue(producer, "t", values, names, times).total() == 4
     assert [value for _, value, _, _ in producer.taken] == [value for value in values if value != b"large"]
-
-
-def test_a_producer_that_is_out_of_order_ends_it():
-    values, names, times = messages(3)
-    with pytest.raises(KafkaException):
-        enqueue(Producer(), "t", [values[0], b"fatal", values[2]], names, times)
 
 
 def test_keys_are_text():
@@ -255,3 +248,20 @@ def test_a_sink_whose_messages_fail_stops_the_run():
         sink._client.producer.poll(0.1)
     with pytest.raises(SinkError, match="topic 'visit': Local: Message timed out"):
         sink.commit(START + SPAN)
+
+
+def test_what_an_error_kept_from_being_sent_is_counted(mock, monkeypatch):
+    sink = open_sink(f"kafka://{mock}?prefix=broken.")
+    sink.open([VISIT], sample_run())
+    committed = threading.Event()
+    monkeypatch.setattr(Encoder, "encode", lambda *_: no_memory(committed))
+    sink.write(sample_batch(VISIT, 70))
+    sink.commit(START + SPAN)
+    committed.set()
+    with pytest.raises(DeliveryError, match=r"70 of 70 facts were not acknowledged: 70 not sent \(no memory\)"):
+        sink.close()
+
+
+def no_memory(event):
+    event.wait(10)
+    raise MemoryError("no memory")

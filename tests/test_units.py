@@ -19,6 +19,7 @@ from sim.maths.units import (
     WEEK,
     YEAR,
     Duration,
+    GrowthRate,
     Instant,
     Offset,
     Probability,
@@ -171,3 +172,10 @@ def test_quantities_are_written_as_they_are_read():
         "3,000/s",
         "0.1/year",
     ]
+
+
+@pytest.mark.parametrize("text", ["8%/year", "-3%/month", "1000%/day", "100%/s", "-99.9%/h", "0%/day", "50000%/us"])
+def test_growth_of_any_speed_is_written_as_it_is_read(text):
+    adapter = TypeAdapter(GrowthRate)
+    growth = adapter.validate_python(text)
+    assert adapter.validate_python(adapter.dump_python(growth, mode="json")) == pytest.approx(growth, rel=1e-12)

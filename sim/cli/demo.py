@@ -60,9 +60,10 @@ def _title(model: Model, address: str, speed: float) -> str:
 def _farewell(scenario: str, outcome: Outcome, topics: Topics) -> str:
     acknowledged = sum(report.acknowledged for report in outcome.reports)
     counts = f"{outcome.total:,} facts sent, {acknowledged:,} acknowledged, {topics.records:,} received"
+    busiest = max(topics.topics.values(), key=lambda topic: topic.records).name
     return (
         f"{counts}. The broker is gone.\n"
-        f"Next: datagen preview {scenario} {next(iter(topics.topics))}\n"
+        f"Next: datagen preview {scenario} {busiest}\n"
         f"      datagen run {scenario} --to kafka://localhost:9092 --speed 60x"
     )
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from sim.model.model import Model
     from sinks.contract import Run, Sink
 
+WORKERS_USE = ("sim.cli.main", "sim.cli.execute", "sim.engine.simulate", "sim.model.compile", "sim.scenario.loader")
+"""The modules that a worker needs, whatever its job."""
+
 
 @dataclass(frozen=True)
 class Job:

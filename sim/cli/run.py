@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import notices
-from sim.cli.job import Job
+from sim.cli.job import WORKERS_USE, Job
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
@@ -65,6 +65,7 @@ def run(
     order per stream and worker.
     """
     from sim.cli.execute import Execution, execute
+    from sim.delivery.nursery import prepare
     from sim.delivery.pacing import parse_speed
     from sim.delivery.pipeline import Outcome
 
@@ -73,6 +74,8 @@ def run(
     overrides = parse_overrides(override or [], start=start, end=end)
     job = Job(scenario, overrides, seed, parse_shard(shard), to, parse_pairs("-X", setting or []))
     with Interruption() as interruption:
+        if workers > 1:
+            prepare(workers, WORKERS_USE)
         sink, model = job.sink(), job.model()
         tell = partial(_tell_end, json=json, quiet=quiet, workers=workers, run=job.run(model), sink=sink)
         outcome = Outcome()

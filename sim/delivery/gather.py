@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sim.delivery.pipeline import Outcome, Progress
 from sim.delivery.workers import Crew
+from sim.errors import SimulationError
 
 Job = TypeVar("Job")
 
@@ -41,6 +42,8 @@ def gather(
             if isinstance(message, Outcome):
                 outcome.add(message)
                 running.remove(worker)
+                if message.stopped and not (told or stop.is_set()):
+                    error = SimulationError(f"worker {worker + 1} of {len(crew)} was stopped from outside")
             else:
                 latest[worker] = message
         if on_progress and len(latest) == len(crew):

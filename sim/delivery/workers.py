@@ -1,4 +1,4 @@
-"""Workers: one process a shard, spawned, watched and stopped together.
+"""Workers: one process a shard, started, watched and stopped together.
 
 A worker runs a module-level function of its job and of a `Link` to the parent. It ignores Ctrl-C, which a terminal
 sends to the whole group, because the parent decides: it tells its workers to stop, and so does its death, because the
@@ -11,15 +11,15 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from sim.delivery import nursery
 from sim.errors import DatagenError, DeliveryError, ParameterError, SimulationError, SinkError
 
 Job = TypeVar("Job")
@@ -28,7 +28,6 @@ GRACE = 30.0
 """Seconds that a worker gets to close its sink once told to stop because of another's failure; then it is killed."""
 
 _POLL = 0.1
-_SHIELDED = (signal.SIGINT, signal.SIGTERM)
 _REVIVED = {kind.__name__: kind for kind in (SimulationError, SinkError, DeliveryError, ParameterError)}
 
 
@@ -95,12 +94,12 @@ class Crew(Generic[Job]):
         return len(self._jobs)
 
     def __enter__(self) -> Self:
-        context = get_context("spawn")
-        threads = max(1, (os.cpu_count() or 1) // len(self._jobs))
-        with _environment(threads), _shield():
+        processes = nursery.context()
+        with nursery.starting(len(self._jobs)):
+            setting = dict(os.environ)
             for job in self._jobs:
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_main, args=(self._work, job, theirs, threads), daemon=True)
+                ours, theirs = processes.Pipe()
+                process = processes.Process(target=_main, args=(self._work, job, theirs, setting), daemon=True)  # type: ignore[attr-defined]
                 process.start()
                 theirs.close()  # else the end of the worker would not end the connection
                 self.processes.append(process)
@@ -155,13 +154,13 @@ class Crew(Generic[Job]):
         return f"worker {worker + 1} of {len(self)} died {cause}"
 
 
-def _main(work: Callable[[Any, Link], object], job: object, connection: Connection, threads: int) -> None:
+def _main(work: Callable[[Any, Link], object], job: object, connection: Connection, setting: Mapping[str, str]) -> None:
+    os.environ.update(setting)  # a server that forks workers may have started with another one
     link = Link(connection)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: link.stop.set())
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SHIELDED)
-    _limit_arrow(threads)
+    nursery.unshield()
+    _limit_arrow(int(setting["OMP_NUM_THREADS"]))
     with suppress(BrokenPipeError):
         link.send(_result(work, job, link))
 
@@ -179,30 +178,3 @@ def _limit_arrow(threads: int) -> None:
     import pyarrow as pa
 
     pa.set_cpu_count(threads)
-
-
-@contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Thread pools of a worker's libraries read their size from the environment when they are first imported."""
-    names = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-
-
-@contextmanager
-def _shield() -> Iterator[None]:
-    """Signals wait while processes start: a worker inherits the mask, so none reaches it before it can answer."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # its first start would take the mask off again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SHIELDED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from sim.maths.arrays import Floats
 from sim.maths.counts import CountDistribution
@@ -122,7 +122,7 @@ NumberDistribution = Annotated[
 ]
 """One distribution of plain numbers, by its `type`."""
 
-_LENGTH = {"type": "string", "description": "a length of time with its unit", "examples": ["20d"]}
+_LENGTH = TypeAdapter(Duration).json_schema()
 
 DurationDistribution = Annotated[
     Annotated[

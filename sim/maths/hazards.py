@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from sim.maths.arrays import Elapsed, Floats
 from sim.maths.model import Model, Shorthand
@@ -53,7 +53,7 @@ class WeibullHazard(Model):
         return np.asarray(self.scale * np.power(h, 1 / self.shape), dtype=np.float64)
 
 
-_RATE = {"type": "string", "description": "a probability per period, or a rate", "examples": ["3%/month"]}
+_RATE = TypeAdapter(HazardRate).json_schema()
 
 Hazard = Annotated[
     Annotated[ExponentialHazard | WeibullHazard, Field(discriminator="type")],

@@ -17,8 +17,8 @@ from sim.maths.timecurve import TimeCurve, sigmoid
 from sim.maths.timeline import Timeline
 from sim.maths.units import Duration, GrowthRate, Instant, Slope
 
-LARGEST = 700.0
-"""Exponents stop here, just below overflow; a scenario that gets there is refused by its expected number of facts."""
+LARGEST = 50.0
+"""Exponents stop here, at a factor of 5e21, far beyond any scenario that could be run and far below overflow."""
 
 Factor = Annotated[float, Field(ge=0, le=1e9)]
 

@@ -11,6 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from sim.errors import SinkError
+from sinks.kafka.enqueue import enqueue
+from sinks.kafka.messages import Messages
 from sinks.kafka.settings import Settings
 
 LOG = logging.getLogger("datagen.sinks.kafka")
@@ -43,6 +45,8 @@ class Client:
     def __init__(self, settings: Settings, url: str) -> None:
         self.failed: Counter[str] = Counter()
         self.handed = 0
+        self.bytes = 0
+        self._lost = 0
         self.hopeless: str | None = None
         self._settings = settings
         self._url = url
@@ -75,18 +79,40 @@ class Client:
                 text = self.hopeless or f"no broker answers within {timeout:g} s: {reason}"
                 raise SinkError(f"{self._url}: {self._settings.redact(text)}")
 
+    def send(self, messages: Messages) -> None:
+        """Hand messages over, waiting for room where the queue is full.
+
+        Raises SinkError where others failed for a reason that these will meet too.
+        """
+        self.check()
+        refused = enqueue(self.producer, messages.topic, messages.values, messages.keys, messages.timestamps)
+        self.handed += len(messages.values)
+        self.bytes += messages.bytes
+        self.failed.update(refused)
+        self._lost += refused.total()
+        self.producer.poll(0)
+
+    def broken(self, error: KafkaException) -> SinkError:
+        """What the client library says, for a user's eyes."""
+        return SinkError(f"{self._url}: {self._settings.redact(error.args[0].str())}")
+
     @property
     def acknowledged(self) -> int:
         """Messages that the brokers have said they have."""
-        return self.handed - self.failed.total() - len(self.producer)
+        return self.handed - self._lost - len(self.producer)
 
     def check(self) -> None:
         """Raise SinkError where messages failed for a reason that the next ones will meet too."""
         if self.hopeless:
             raise SinkError(f"{self._url}: {self._settings.redact(self.hopeless)}")
 
-    def finish(self) -> None:
-        """Wait until the fate of every message is decided, which its time-out bounds; then count those left over."""
+    def finish(self, expected: int, reason: str) -> None:
+        """Wait until the fate of every message is decided, which its time-out bounds; then count those left over.
+
+        Of the `expected` messages, those that were never handed over, for `reason`, count as failed too.
+        """
+        if self.handed < expected:
+            self.failed[f"not sent ({self._settings.redact(reason)})"] += expected - self.handed
         patience = self._patience()
         seen, since = len(self.producer), time.monotonic()
         while left := self.producer.flush(_TRY):
@@ -105,6 +131,7 @@ class Client:
         if error is None:
             return
         self.failed[error.str()] += 1
+        self._lost += 1
         if error.code() in _HOPELESS or error.fatal():
             self.hopeless = f"topic {message.topic()!r}: {error.str()}{self._because()}"
 

@@ -22,8 +22,8 @@ def enqueue(
     """Hand every message over, in order; `timestamps` are milliseconds since the epoch.
 
     Where the producer's queue is full, waits for room and goes on at the message that was refused, so nothing is lost
-    and nothing overtakes. Returns, by reason, how many messages the client refused for good, such as those that are
-    too large. Raises KafkaException where the producer itself is out of order.
+    and nothing overtakes. Returns, by reason, how many messages the client refused for good: those that are too
+    large, or all that are left where the producer itself is out of order.
     """
     refused: Counter[str] = Counter()
     left = iter(values)
@@ -39,7 +39,7 @@ def enqueue(
             place = len(values) - length_hint(left) - 1
             _insist(producer, topic, values[place], keys[place], timestamps[place], refused)
         except KafkaException as error:
-            _note(error, refused)
+            refused[error.args[0].str()] += 1
 
 
 def _insist(
@@ -53,12 +53,5 @@ def _insist(
         except BufferError:
             continue
         except KafkaException as error:
-            _note(error, refused)
+            refused[error.args[0].str()] += 1
             return
-
-
-def _note(error: KafkaException, refused: Counter[str]) -> None:
-    problem = error.args[0]
-    if problem.fatal():
-        raise error
-    refused[problem.str()] += 1

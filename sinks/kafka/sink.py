@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 
 from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
-from sim.errors import ParameterError, SinkError
+from sim.errors import ParameterError
 from sinks import formats
 from sinks.contract import Report, Run, Sink
 from sinks.kafka.client import Client
-from sinks.kafka.enqueue import enqueue
 from sinks.kafka.messages import Encoder, Messages
+from sinks.kafka.pipeline import Pipeline
 from sinks.kafka.settings import resolve
 from sinks.kafka.topics import Topics, check_template, name
-from sinks.merge import SLICE, slices
+from sinks.merge import slices
 from sinks.target import Options, Target
+
+SLICE = 32_768
+"""Facts that are encoded and sent together: long enough for columns, short enough for the stages to overlap."""
 
 
 class Kafka(Sink):
     """One topic a stream; the value in a format, the stream's key as the key, the event time as the timestamp.
 
-    A window is handed over when it is committed, in slices of time: within a topic, facts of one key stay in order of
-    event time, and the topics advance together, to within a slice. There is no order between partitions.
-    `close` waits for the brokers and demands that every fact is acknowledged.
+    A window is sent once it is committed, in slices of time: within a topic, facts of one key stay in order of event
+    time, and the topics advance together, to within a slice. There is no order between partitions. Sending goes on
+    after `commit`, whose errors may be those of windows before; `close` waits for the brokers and demands that every
+    fact is acknowledged.
     """
 
     scheme = "kafka"
@@ -48,8 +51,7 @@ class Kafka(Sink):
         self._client: Client | None = None
         self._encoders: dict[str, Encoder] = {}
         self._pending: list[Batch] = []
-        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="datagen-encode")
-        self._bytes = 0
+        self._pipeline: Pipeline | None = None
 
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
         topics = {stream.name: name(self._template, run.scenario, stream.name) for stream in streams}
@@ -60,52 +62,32 @@ class Kafka(Sink):
             ready = Topics(self._client.admin(), self._timeout, int(self._settings.values["batch.size"]))
             ready.prepare(topics.values(), self._partitions, self._replication, run)
         except KafkaException as error:
-            raise SinkError(f"{self.target.url}: {self._settings.redact(error.args[0].str())}") from None
+            raise self._client.broken(error) from None
+        self._pipeline = Pipeline(self._encode, self._client.send)
 
     def _write(self, batch: Batch) -> None:
         self._pending.append(batch)
 
     def _commit(self, watermark: int) -> None:
         assert self._client is not None
+        assert self._pipeline is not None
         pending, self._pending = self._pending, []
-        for messages in self._encoded(pending):
-            self._send(self._client, messages)
-        self._client.producer.poll(0)
+        for group in slices(pending, SLICE):
+            self._pipeline.put(group)
         self._client.check()
 
-    def _send(self, client: Client, messages: Messages) -> None:
-        try:
-            refused = enqueue(client.producer, messages.topic, messages.values, messages.keys, messages.timestamps)
-        except KafkaException as error:
-            raise SinkError(f"{self.target.url}: {self._settings.redact(error.args[0].str())}") from None
-        client.handed += len(messages.values)
-        client.failed.update(refused)
-        self._bytes += messages.bytes
-        client.producer.poll(0)
-
-    def _encoded(self, pending: list[Batch]) -> Iterator[Messages]:
-        """The window's messages; while one slice is handed over, the next is being encoded on a thread."""
-        ready: Future[list[Messages]] | None = None
-        for group in slices(pending, SLICE):
-            following = self._ahead.submit(self._encode, group)
-            if ready:
-                yield from ready.result()
-            ready = following
-        if ready:
-            yield from ready.result()
-
-    def _encode(self, group: list[Batch]) -> list[Messages]:
+    def _encode(self, group: Sequence[Batch]) -> list[Messages]:
         return [self._encoders[batch.stream.name].encode(batch) for batch in group]
 
     def _close(self, sound: bool) -> Report:
-        self._ahead.shutdown(cancel_futures=True)
         client, facts = self._client, self.committed
         if client is None:
             return Report(facts, until=self.watermark)
-        client.finish()
+        error = self._pipeline.close() if self._pipeline else None
+        client.finish(sum(facts.values()), str(error))
         return Report(
             facts,
-            bytes=self._bytes,
+            bytes=client.bytes,
             acknowledged=client.acknowledged,
             failed=dict(client.failed.most_common()),
             until=self.watermark,
