@@ -147,7 +147,7 @@ def test_the_scenario_that_is_broken_below_is_right():
             "after: 3d, hazard: 3%/month",
             27,
             "entities.customer.lifecycle.states.active.transitions[0]",
-            "exactly one of hazard and after",
+            "exactly one of hazard, after, on",
         ),
         (
             "parent: customer",
