@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -40,6 +42,22 @@ def test_json_instants_have_one_form_whatever_their_unit(unit):
     scale = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     (fact,) = loads({"at": pa.array([1_700_000_000 * scale], pa.timestamp(unit, tz="Europe/Paris"))})
     assert fact["at"] == "2023-11-14T22:13:20.000000Z"
+
+
+@pytest.mark.parametrize("year", [1, 1899, 1900, 1970, 2024, 2199, 2200, 9999])
+def test_json_instants_agree_with_the_standard_library(year):
+    rng = np.random.default_rng(year)
+    start = (datetime(year, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    times = start + rng.integers(0, 365 * 86_400_000_000, 200)
+    expected = [datetime(1970, 1, 1) + timedelta(microseconds=int(time)) for time in times]
+    facts = loads({"at": pa.array(times, TIME_TYPE)})
+    assert [fact["at"] for fact in facts] == [f"{at.isoformat(timespec='microseconds')}Z" for at in expected]
+
+
+def test_json_instants_may_be_null_also_in_slices():
+    times = pa.array([None, 0, None, 1_000_000, None, 2_000_000, None, 3_000_000, None, 4_000_000], TIME_TYPE)
+    facts = loads({"at": times.slice(3, 5)})
+    assert [fact["at"] and fact["at"][17:19] for fact in facts] == ["01", None, "02", None, "03"]
 
 
 def test_json_civil_times_carry_no_zone():

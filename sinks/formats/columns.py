@@ -10,11 +10,13 @@ from __future__ import annotations
 import polars as pl
 import pyarrow as pa
 
+from sinks.formats.instants import texts
+
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6f"
 
 
 def frame(data: pa.RecordBatch) -> pl.DataFrame:
-    """The batch as a polars frame of the same columns, without copying numbers or text."""
+    """The batch as a polars frame of the same columns, instants mostly as text already; nothing else is copied."""
     arrays = [_decode(column) for column in data.columns]
     loaded = pl.from_arrow(pa.Table.from_arrays(arrays, names=data.schema.names))
     assert isinstance(loaded, pl.DataFrame)
@@ -31,6 +33,9 @@ def _decode(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         return column.dictionary_decode()
+    if pa.types.is_timestamp(kind):
+        found = texts(column)
+        return column if found is None else found
     return column
 
 

@@ -42,6 +42,9 @@ class Encoder:
 
 def keys(data: pa.RecordBatch, column: str) -> list[bytes | None]:
     """The column's values as UTF-8 text, None for null: what consumers in any language read as the same key."""
+    values = data.column(column)
+    if pa.types.is_integer(values.type):
+        return pl.Series(values).cast(pl.String).cast(pl.Binary).to_list()
     alone = frame(data.select([column]))
     text = plain(column, alone.schema[column]).cast(pl.String)
     return alone.select(text).to_series().cast(pl.Binary).to_list()
