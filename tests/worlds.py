@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,3 +105,51 @@ def words(frame: pl.DataFrame, column: str) -> np.ndarray:
 def per_entity(frame: pl.DataFrame, count: int, kind: str = "user") -> np.ndarray:
     """How many facts each of the entities 0..count-1 has: int64[count]."""
     return np.bincount(frame[f"{kind}_id"].to_numpy(), minlength=count)
+
+
+@dataclass(frozen=True)
+class Stays:
+    """Every stay of every entity in a state, during the run: arrays of one element a stay, times in microseconds.
+
+    Of entities that exist at the start, the first stay began before: it is cut off there.
+    """
+
+    entity: np.ndarray
+    state: np.ndarray
+    entered: np.ndarray
+    left: np.ndarray
+    to: np.ndarray
+    """Where it went, the empty text where the run ended first."""
+
+    def of(self, state: str) -> Stays:
+        """The stays in one state."""
+        return Stays(*(getattr(self, field.name)[self.state == state] for field in fields(self)))
+
+    @property
+    def ended(self) -> np.ndarray:
+        """Whether each stay ended before the run did."""
+        return self.to != ""
+
+    @property
+    def length(self) -> np.ndarray:
+        """Lengths in days."""
+        return (self.left - self.entered) / DAY
+
+    def exposure(self, since: Any, until: Any) -> float:
+        """Days that entities spend here in [since, until), which may be numbers or have one element a stay."""
+        overlap = np.minimum(self.left, until) - np.maximum(self.entered, since)
+        return float(np.maximum(overlap, 0).sum() / DAY)
+
+
+def stays(run: Mapping[str, pl.DataFrame], kind: str = "user", end: int = END) -> Stays:
+    """The stays in states, put together from births and transitions."""
+    births, changes = run[kind], run[f"{kind}_lifecycle"]
+    entity = np.concatenate([births[f"{kind}_id"].to_numpy(), changes[f"{kind}_id"].to_numpy()])
+    entered = np.concatenate([instants(births), instants(changes)])
+    state = np.concatenate([words(births, "state"), words(changes, "to_state")])
+    # Births go before changes of the same instant.
+    order = np.lexsort((np.arange(len(entity)), entered, entity))
+    entity, entered, state = entity[order], entered[order], state[order]
+    again = np.append(entity[1:] == entity[:-1], False)
+    left = np.where(again, np.roll(entered, -1), end)
+    return Stays(entity, state, entered, left, np.where(again, np.roll(state, -1), ""))

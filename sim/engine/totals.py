@@ -82,12 +82,28 @@ def _accumulate(
     Events at the same microsecond count in the order in which they are given.
     """
     order = np.lexsort((times, entities))
-    who, sums = entities[order], np.cumsum(values[order])
-    first = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1]])) if len(who) else np.empty(0, dtype=np.int64)
+    who = entities[order]
+    first = np.flatnonzero(np.diff(who, prepend=-1))
     length = np.diff(np.append(first, len(who)))
-    before = np.repeat(sums[first] - values[order][first], length)
+    sums = _sums_within(values[order], np.arange(len(who)) - np.repeat(first, length))
+    sums += balance[who]
     after = np.empty(len(who))
-    after[order] = balance[who] + (sums - before)
+    after[order] = sums
     last = first + length - 1
-    balance[who[last]] = after[order[last]]
+    balance[who[last]] = sums[last]
     return after
+
+
+def _sums_within(values: NDArray[np.float64], place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cumulative sums that begin anew where `place`, the position within a run, is 0.
+
+    By doubling (Hillis and Steele 1986): one cumulative sum over everything would leave small sums with the rounding
+    errors of the large ones before them.
+    """
+    sums = values.copy()
+    step, later = 1, np.flatnonzero(place)
+    while len(later):
+        sums[later] += sums[later - step]
+        step *= 2
+        later = later[place[later] >= step]
+    return sums

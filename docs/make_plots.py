@@ -1,0 +1,65 @@
+"""Draw the pictures of the documentation from data generated on the spot: `python docs/make_plots.py [NAME ...]`.
+
+Every picture is a few SQL queries over one full run of a bundled scenario, so that what it shows can be measured by
+anybody. Needs matplotlib and duckdb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+from plots.bank import bank
+from plots.public_services import public_services
+from plots.storefront import storefront, storefront_details
+from plots.style import STYLE, World
+
+IMAGES = Path(__file__).parent / "images"
+COLORS = 256
+"""In a picture, which a third of the bytes is enough for then."""
+
+PICTURES: dict[str, tuple[str, Callable[[World], Figure]]] = {
+    "storefront": ("storefront", storefront),
+    "storefront_details": ("storefront", storefront_details),
+    "bank": ("bank", bank),
+    "public_services": ("public_services", public_services),
+}
+"""Name of the file: the scenario, and what draws it."""
+
+
+def main() -> None:
+    """Draw the pictures named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(PICTURES)}; all by default")
+    parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.names) - set(PICTURES))
+    if unknown:
+        parser.error(f"{unknown[0]!r} is not a picture; there are {', '.join(PICTURES)}")
+    worlds: dict[str, World] = {}
+    for name in arguments.names or PICTURES:
+        scenario, draw = PICTURES[name]
+        if scenario not in worlds:
+            worlds[scenario] = World(scenario)
+        _save(draw, worlds[scenario], arguments.to / f"{name}.png")
+
+
+def _save(draw: Callable[[World], Figure], world: World, path: Path) -> None:
+    with mpl.rc_context(STYLE):
+        figure = draw(world)
+        drawn = BytesIO()
+        figure.savefig(drawn)
+        plt.close(figure)
+    Image.open(drawn).convert("RGB").quantize(COLORS).save(path, optimize=True)
+    print(f"{path}: {path.stat().st_size // 1024} kB, from {world.facts:,} facts", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
