@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from sim.attributes.column import TIME_TYPE, Column
 from sim.engine.block import Block
 from sim.engine.directory import Directory
-from sim.engine.fanout import Emit
-from sim.engine.roster import Roster
+from sim.engine.fanout import Emit, Hear
+from sim.engine.roster import Newborn, Roster
 from sim.engine.rows import EventRows, Surroundings, segmentation_columns
+from sim.engine.trigger import Starter
 from sim.engine.window import Window
 from sim.model.model import Population
 
@@ -28,24 +29,29 @@ class Births:
         blocks: Mapping[int, Block],
         own: frozenset[int],
         directory: Directory | None,
+        hear: Hear,
     ) -> None:
         self._around = around
         self._population = population
         self._roster = roster
+        self._hear = hear
+        trigger = population.trigger
+        self._starters = {} if trigger is None else {index: Starter(around, trigger, population.name) for index in own}
         self._blocks = blocks
         self._own = own
         self._directory = directory
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Bring to life all who are born before the end of `window`."""
-        self._roster.advance(window)
+        if not self._starters:
+            self._roster.advance(window)
         known = [self._admit(block, window, emit) for block in self._blocks.values()]
         if self._directory is not None:
             self._directory.enter(list(self._blocks.values()), known)
 
     def _admit(self, block: Block, window: Window, emit: Emit) -> dict[str, Column]:
         """Draw the attributes of the newborn, keep those that something reads, emit them all."""
-        block.admit(self._roster, window)
+        block.admit(self._newborn(block, window), window)
         population = self._population
         births, ids = block.births[block.fresh], block.ids[block.fresh]
         entities = np.arange(block.fresh.start, block.fresh.stop)
@@ -58,6 +64,18 @@ class Births:
         if block.index in self._own:
             emit(name, rows, columns | self._identity(rows, births))
         return {known: columns[known] for known in (*population.kept, *(s.name for s in population.segmentations))}
+
+    def _newborn(self, block: Block, window: Window) -> Newborn:
+        """Who is born in a block: as the roster says, or from the facts that the trigger names."""
+        starter = self._starters.get(block.index)
+        if starter is None or self._population.trigger is None:
+            return self._roster.newborn(block.index)
+        happened = self._hear(self._population.trigger.source, block.index)
+        assert happened is not None
+        due = starter.advance(window, *happened)
+        first = len(block)
+        ids = np.arange(first, first + len(due.times), dtype=np.int64) * self._around.model.blocks + block.index
+        return Newborn(ids, due.times, due.entities)
 
     def _identity(self, rows: EventRows, births: NDArray[np.int64]) -> dict[str, Column]:
         identity = {f"{self._population.name}_id": Column.of(rows.ids), "born_at": Column(births, TIME_TYPE)}

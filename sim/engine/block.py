@@ -12,7 +12,7 @@ from sim.engine.clocks import Tokens
 from sim.engine.growable import Growable, GrowableColumn
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness
-from sim.engine.roster import Roster
+from sim.engine.roster import Newborn
 from sim.engine.vintage import Vintage
 from sim.engine.weights import Weights
 from sim.engine.window import Window
@@ -103,16 +103,14 @@ class Block:
             entities, block = block.parents[entities], block.parent
         return entities
 
-    def admit(self, roster: Roster, window: Window) -> None:
-        """Take in the entities of this block that `roster` brings to life in `window`."""
-        ids = roster.members(self.index)
-        births = roster.births[ids]
-        self.fresh = slice(len(self), len(self) + len(ids))
-        self._id.extend(ids)
+    def admit(self, newborn: Newborn, window: Window) -> None:
+        """Take in those who are born in `window`."""
+        births = newborn.births
+        self.fresh = slice(len(self), len(self) + len(births))
+        self._id.extend(newborn.ids)
         self._birth.extend(births)
-        if roster.parent is not None:
-            self._parent.extend(roster.parent.locals(roster.parents(ids)))
-        self._draw_segments(len(ids), window)
+        self._parent.extend(newborn.parents)
+        self._draw_segments(len(births), window)
         self._draw_weights(births, window)
         if self.machine is not None:
             rng = self.rng("lifecycle/birth", window)

@@ -111,6 +111,9 @@ def _sources(model: Model) -> dict[str, str]:
         for follower in families.pop():
             sources[follower.name] = follower.trigger.source
             families.append(follower.children)
+    for population in model.populations:
+        if population.trigger is not None:
+            sources[population.name] = population.trigger.source
     for flow in model.flows:
         if flow.trigger is not None:
             sources[flow.name] = flow.trigger.source
@@ -120,10 +123,11 @@ def _sources(model: Model) -> dict[str, str]:
 
 
 def _whole(model: Model) -> frozenset[str]:
-    """The streams that lead to changes of state: a sample of them would change the world."""
+    """The streams that lead to births or changes of state: a sample of them would change the world."""
     sources = _sources(model)
     whole: set[str] = set()
     for population in model.populations:
+        whole |= {population.trigger.source} if population.trigger is not None else set()
         for exits in population.machine.exits if population.machine is not None else ():
             whole |= {exit_.trigger.source for exit_ in exits if exit_.trigger is not None}
     while more := {sources[name] for name in whole if name in sources} - whole:

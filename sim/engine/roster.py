@@ -5,6 +5,7 @@ Ids count entities in order of birth. A root entity lives in block id mod blocks
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,15 @@ from sim.maths.units import YEAR
 from sim.model.model import Model, Population
 
 Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Newborn:
+    """Entities of one block: ids and birth times, ascending, and their parents' places in the block."""
+
+    ids: Times
+    births: Times
+    parents: Times
 
 
 class Roster:
@@ -70,8 +80,13 @@ class Roster:
         """The places of entities within their blocks."""
         return ids // self.model.blocks if self.parent is None else self._local.values[ids]
 
-    def members(self, block: int) -> Times:
-        """The ids of `fresh` that live in `block`, ascending."""
+    def newborn(self, block: int) -> Newborn:
+        """Those of `fresh` who live in `block`."""
+        ids = self._members(block)
+        parents = np.empty(0, dtype=np.int64) if self.parent is None else self.parent.locals(self.parents(ids))
+        return Newborn(ids, self.births[ids], parents)
+
+    def _members(self, block: int) -> Times:
         if self.parent is None:
             blocks = self.model.blocks
             first = self.fresh.start + (block - self.fresh.start) % blocks

@@ -112,7 +112,7 @@ class World:
         blocks = [block for block in known.values() if block.index in self.own]
         if node.kind == "births":
             directory = self.directories.get(population.name)
-            return Births(around, population, self.rosters[population.name], known, self.own, directory)
+            return Births(around, population, self.rosters[population.name], known, self.own, directory, self._hear)
         if node.kind == "states":
             return Lifecycle(around, population, blocks, self._hear)
         if node.kind == "follower":
@@ -148,6 +148,7 @@ def _heard(model: Model) -> frozenset[str]:
     """The streams that something outside of their own node follows from."""
     heard = {follower.trigger.source for follower in model.followers}
     heard |= {flow.trigger.source for flow in model.flows if flow.trigger is not None}
+    heard |= {population.trigger.source for population in model.populations if population.trigger is not None}
     for population in model.populations:
         for exits in population.machine.exits if population.machine is not None else ():
             heard |= {exit_.trigger.source for exit_ in exits if exit_.trigger is not None}

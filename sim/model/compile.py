@@ -14,7 +14,7 @@ from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.facts import FactCompiler
 from sim.model.limits import limit_problems
-from sim.model.model import Machine, Model, Population
+from sim.model.model import Machine, Model, Population, Trigger
 from sim.model.needs import arrival_order
 from sim.model.order import words
 from sim.model.process import UserProcess
@@ -52,6 +52,7 @@ class _Compiler:
         activities, followers, flows = self.facts.all()
         for process in self.processes:
             self.facts.process(process)
+        triggers = {kind: self.facts.conception(kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
         self._check()
         nodes = self.facts.graph.order()
@@ -63,7 +64,9 @@ class _Compiler:
             tick=choose_tick(self.scenario, facts_per_microsecond(self.scenario, self.binder, self.entities)),
             blocks=self.scenario.blocks,
             curves=self.binder.curves,
-            populations=tuple(self._population(kind, tables[kind], machines[kind]) for kind in self.order),
+            populations=tuple(
+                self._population(kind, tables[kind], machines[kind], triggers[kind]) for kind in self.order
+            ),
             activities=activities,
             followers=followers,
             flows=flows,
@@ -77,7 +80,7 @@ class _Compiler:
         """Births per microsecond where the curve is 1, and the curve."""
         arrivals = entity.arrivals
         curve = self.binder.product(arrivals.curves if arrivals is not None else [])
-        if arrivals is None or arrivals.per_parent is not None or arrivals.total is not None:
+        if arrivals is None or (arrivals.rate is None and arrivals.diffusion is None):
             return 0.0, curve
         if arrivals.diffusion is None:
             assert arrivals.rate is not None
@@ -91,7 +94,9 @@ class _Compiler:
         entity = self.scenario.entities[kind]
         return machine_of(self.binder, entity, self.segmentations[kind], self.facts.pushes(kind))
 
-    def _population(self, kind: str, table: AttributeTable, machine: Machine | None) -> Population:
+    def _population(
+        self, kind: str, table: AttributeTable, machine: Machine | None, trigger: Trigger | None
+    ) -> Population:
         entity = self.scenario.entities[kind]
         rate, curve = self.arrivals[kind]
         initial = entity.initial.count if entity.initial else 0
@@ -100,6 +105,7 @@ class _Compiler:
             name=kind,
             index=self.index[kind],
             parent=None if entity.parent is None else self.index[entity.parent],
+            trigger=trigger,
             initial=entity.initial,
             arrivals=entity.arrivals,
             arrival_rate=rate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 import pyarrow as pa
@@ -61,7 +61,7 @@ class FactCompiler:
         own = [segmentation.name for segmentation in self._segmentations[kind]]
         birth = birth_stream(kind, entity.parent, own, stateful, table.schema(), self._rank(), entity.description)
         self._note(birth, kind, entity.emit)
-        waits = {("births", other) for other in (entity.parent, *table.lookups) if other not in (None, kind)}
+        waits: set[Key] = {("births", other) for other in (entity.parent, *table.lookups) if other not in (None, kind)}
         if reads_state(table):
             waits |= self._states(kind) - {("states", kind)}
         self.graph.add(Node("births", self._index[kind], (kind,)), kind, [kind], waits)
@@ -103,6 +103,16 @@ class FactCompiler:
                     late = self._late(kind, transition.on)
                     triggers[name, number] = self._trigger(path, transition.on, kind, frozenset(), late=late)
         return triggers
+
+    def conception(self, kind: str) -> Trigger | None:
+        """What the births of `kind` follow from, if they follow from facts; their node then waits for these."""
+        entity = self._scenario.entities[kind]
+        on = None if entity.arrivals is None else entity.arrivals.on
+        if on is None or entity.arrivals is None or entity.parent is None:
+            return None
+        path = f"entities.{kind}.arrivals.on"
+        self.graph.waits["births", kind] |= self._after(on)
+        return self._trigger(path, on, entity.parent, frozenset(), entity.arrivals.count)
 
     def _late(self, kind: str, on: On) -> bool:
         source = self.graph.sources.get(on.stream)
@@ -189,7 +199,7 @@ class FactCompiler:
         owner, source = self._source(f"streams.{name}.on", spec.on, spec.entity)
         follower = self._follower(f"streams.{name}", name, spec, spec.on, spec.count, spec.entity, owner, source)
         node = Node("follower", self._index[spec.entity], (name, *_names(follower.children)))
-        waits = self._waits(spec.entity, self._reads(follower))
+        waits = self._waits(spec.entity, self._reads(follower), _looked_up(follower))
         self.graph.add(node, name, node.names, waits | self._after(spec.on))
         return follower
 
@@ -228,7 +238,7 @@ class FactCompiler:
             reads_state(table) or bool(start is not None and start.states) or self._where_reads_state(spec.start.on)
         )
         node = Node("process", self._index[kind], (name, *([cases.name] if cases is not None else [])))
-        self.graph.add(node, name, node.names, self._waits(kind, stateful) | self._after(spec.start.on))
+        self.graph.add(node, name, node.names, self._waits(kind, stateful, table.lookups) | self._after(spec.start.on))
         steps = tuple(spec.steps)
         return Flow(
             name=name,
@@ -306,7 +316,10 @@ class FactCompiler:
             names = [name for activity in group for name in (activity.name, *_names(activity.children))]
             stateful = any(a.states or reads_state(a.table) or any(map(self._reads, a.children)) for a in group)
             node = Node("streams", group[0].population, tuple(activity.name for activity in group))
-            self.graph.add(node, group[0].name, names, self._waits(kind, stateful))
+            seen = {
+                other for a in group for other in (*a.table.lookups, *(o for c in a.children for o in _looked_up(c)))
+            }
+            self.graph.add(node, group[0].name, names, self._waits(kind, stateful, seen))
 
     def _reads(self, follower: Follower) -> bool:
         return reads_state(follower.table) or any(map(self._reads, follower.children))
@@ -318,9 +331,9 @@ class FactCompiler:
             and any(name == "state" or name.endswith(".state") for name in program(on.where).reads)
         )
 
-    def _waits(self, kind: str, stateful: bool) -> set[Key]:
-        """What any facts of `kind` wait for: that everybody is born, and where it matters, the states."""
-        births: set[Key] = {("births", other) for other in self._index}
+    def _waits(self, kind: str, stateful: bool, looked_up: Iterable[str] = ()) -> set[Key]:
+        """What facts of `kind` wait for: that their entities and whom they look up are born; if it matters, states."""
+        births: set[Key] = {("births", other) for other in (*self._scenario.ancestors(kind), *looked_up)}
         return births | self._states(kind) if stateful else births
 
     def _states(self, kind: str) -> set[Key]:
@@ -349,6 +362,11 @@ class FactCompiler:
                 return number
         known.append(profile)
         return len(known) - 1
+
+
+def _looked_up(follower: Follower) -> set[str]:
+    """The kinds that a follower or what follows from it looks up."""
+    return set(follower.table.lookups).union(*(_looked_up(child) for child in follower.children))
 
 
 def _names(children: Sequence[Follower]) -> list[str]:

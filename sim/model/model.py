@@ -127,6 +127,8 @@ class Population:
     name: str
     index: int
     parent: int | None
+    trigger: Trigger | None
+    """What births follow from, where they follow from facts: then a shard knows its own blocks' entities only."""
     initial: Initial | None
     arrivals: Arrivals | None
     arrival_rate: float

@@ -36,6 +36,8 @@ def expected_entities(scenario: Scenario, arrivals: Mapping[str, tuple[float, Bo
         if entity.arrivals is not None:
             if entity.arrivals.total is not None:
                 count += entity.arrivals.total
+            elif entity.arrivals.on is not None and entity.parent is not None:
+                count += expected[entity.parent]
             elif entity.arrivals.per_parent is not None and entity.parent is not None:
                 count += entity.arrivals.per_parent.mean() * expected[entity.parent]
             else:
@@ -102,6 +104,8 @@ def choose_tick(scenario: Scenario, rate: float) -> int:
         return scenario.tick
     ideal = FACTS_PER_TICK / rate if rate > 0 else float(_TICKS[-1])
     shortest = (scenario.end - scenario.start) / MAX_TICKS
+    if scenario.resolution is not None:
+        ideal = min(ideal, scenario.resolution)
     fitting = [tick for tick in _TICKS if shortest < tick <= ideal]
     longer = [tick for tick in _TICKS if tick > shortest]
     return fitting[-1] if fitting else (longer[0] if longer else _TICKS[-1])

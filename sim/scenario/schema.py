@@ -61,7 +61,7 @@ class BassArrivals(Model):
 
 
 class Arrivals(Model):
-    """How entities are born during the run: exactly one of `rate`, `total`, `diffusion` and `per_parent`."""
+    """How entities are born during the run: exactly one of `rate`, `total`, `diffusion`, `per_parent` and `on`."""
 
     rate: Rate | None = Field(None, description="Births per unit of time, a Poisson process.", examples=["40/day"])
     total: int | None = Field(None, ge=0, le=MAX_ENTITIES, description="Exactly so many births over the whole run.")
@@ -72,18 +72,23 @@ class Arrivals(Model):
     after: DurationDistribution | None = Field(
         None, description="From the parent's birth to the birth; only with `per_parent`.", examples=["30d"]
     )
+    on: Trigger | None = Field(
+        None,
+        description="Births from facts of the parent.",
+        examples=[{"stream": "checkout", "where": "step = 'paid'"}],
+    )
+    count: CountDistribution = Field(1, validate_default=True, description="Births per such fact; only with `on`.")
     curves: list[CurveRef] = Field([], max_length=64, description="Factors on the rate, or the shape of the total.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = [key for key in ("rate", "total", "diffusion", "per_parent") if getattr(self, key) is not None]
+        keys = ("rate", "total", "diffusion", "per_parent", "on")
+        ways = [key for key in keys if getattr(self, key) is not None]
         if len(ways) != 1:
-            raise ValueError(
-                f"give exactly one of rate, total, diffusion, per_parent; here: {', '.join(ways) or 'none'}"
-            )
+            raise ValueError(f"give exactly one of {', '.join(keys)}; here: {', '.join(ways) or 'none'}")
         if self.per_parent is None and self.after is not None:
             raise ValueError("'after' goes with 'per_parent' only")
-        if self.per_parent is not None and self.curves:
+        if (self.per_parent is not None or self.on is not None) and self.curves:
             raise ValueError("'curves' go with rate, total or diffusion")
         return self
 
@@ -209,11 +214,12 @@ class Entity(Model):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        by_parent = self.arrivals is not None and self.arrivals.per_parent is not None
+        arrivals = self.arrivals
+        by_parent = arrivals is not None and (arrivals.per_parent is not None or arrivals.on is not None)
         if (self.parent is not None) != by_parent:
-            raise ValueError("'parent' and 'arrivals.per_parent' go together")
+            raise ValueError("'parent' goes with 'arrivals.per_parent' or 'arrivals.on'")
         if self.parent is not None and self.initial is not None:
-            raise ValueError("entities with a parent come by 'arrivals.per_parent'; 'initial' is the parent's")
+            raise ValueError("entities with a parent come by 'arrivals'; 'initial' is the parent's")
         for name, segments in self.segments.items():
             if not any(segment.weight > 0 for segment in segments.values()):
                 raise ValueError(f"segments.{name}: at least one weight must be above 0")
@@ -280,6 +286,9 @@ class Scenario(Model):
     )
     tick: Duration | None = Field(
         None, gt=0, description="Window that the engine fills at once; chosen from the scenario's numbers if not given."
+    )
+    resolution: Duration | None = Field(
+        None, gt=0, description="No tick is longer: for what takes effect at the next tick only.", examples=["1h"]
     )
     blocks: int = Field(16, ge=1, le=64, description="Parts that a population is divided into; at most so many shards.")
     curves: dict[Name, Curve] = Field({}, max_length=MAX_NAMES, description="Curves over time, by name.")
