@@ -21,7 +21,7 @@ def event_times(data: pa.RecordBatch) -> NDArray[np.int64]:
     """The event times of a batch's data, int64 microseconds [n], without a copy."""
     import pyarrow as pa
 
-    times: NDArray[np.int64] = data.column(TIME).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    times: NDArray[np.int64] = np.asarray(np.from_dlpack(data.column(TIME).cast(pa.int64())), np.int64)
     return times
 
 

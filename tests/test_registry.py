@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
 from sim.errors import ParameterError, SinkError
 from sinks import open_sink, register, registry, schemes
+from sinks.conformance import check_sink
 from sinks.null import Null
 from sinks.target import Options, Target
 
@@ -115,3 +117,11 @@ def test_looking_at_sinks_loads_no_heavy_library():
     code = "import sys, sinks; sinks.schemes(); print({'polars', 'pyarrow', 'confluent_kafka'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_sink_that_the_documentation_shows_is_one(capsys):
+    page = (Path(__file__).parent.parent / "docs" / "sinks.md").read_text()
+    names = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    check_sink(lambda: names["Loud"](Target.parse("loud:?word=thing")))
+    assert "13 things of visit" in capsys.readouterr().out

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from sim.attributes.attribute import Attribute
-from sim.attributes.column import Array, Column
+from sim.attributes.column import Array, Column, strings
 from sim.attributes.recoding import Scalar, scalar_type
 from sim.attributes.rows import Rows
 from sim.attributes.sampling import Alias
@@ -37,10 +37,9 @@ class _Listed(Attribute):
     def _pool(self) -> Column:
         kind = scalar_type(self._listed)
         plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        array = pa.array(self._listed, plain)
-        if not pa.types.is_dictionary(kind):
-            return Column.of(array)
-        return Column.of(array.dictionary_encode())
+        if pa.types.is_string(plain):
+            return Column.of(strings([str(value) for value in self._listed]).dictionary_encode())
+        return Column.of(pa.array(self._listed, plain))
 
 
 def _form(value: object) -> str:

@@ -134,7 +134,7 @@ class Column:
             return _plain_to_arrow(self.values, self.type, self.mask)
         if self.mask is None and not pa.types.is_dictionary(self.type) and _is_identity(self.values, self.categories):
             return self.categories
-        codes = pa.array(self.values, mask=self.mask)
+        codes = _arrow(self.values, pa.from_numpy_dtype(self.values.dtype), self.mask)
         if pa.types.is_dictionary(self.type):
             return pa.DictionaryArray.from_arrays(codes, self.categories, safe=False)
         return self.categories.take(codes)
@@ -175,7 +175,7 @@ def _of_arrow(array: pa.Array) -> Column:
     mask = np.asarray(array.is_null()) if array.null_count else None
     if pa.types.is_dictionary(array.type):
         codes = array.indices if mask is None else array.indices.fill_null(0)
-        return Column.coded(np.asarray(codes), array.dictionary, mask)
+        return Column.coded(np.from_dlpack(codes), array.dictionary, mask)
     if pa.types.is_timestamp(array.type):
         array = array.cast(TIME_TYPE)
     if not _is_plain(array.type):
@@ -193,19 +193,37 @@ def _storage(array: pa.Array) -> pa.Array:
 
 
 def _plain_to_arrow(values: Array, kind: pa.DataType, mask: Array | None) -> pa.Array:
-    array = pa.array(values, mask=mask)
-    if array.type == kind:
-        return array
-    return array.view(kind) if kind.bit_width == array.type.bit_width else array.cast(kind)
+    held = pa.from_numpy_dtype(values.dtype)
+    if kind.bit_width == held.bit_width:
+        return _arrow(values, kind, mask)
+    return _arrow(values, held, mask).cast(kind)
+
+
+def _arrow(values: Array, kind: pa.DataType, mask: Array | None) -> pa.Array:
+    # pa.array would import pandas, if that is installed, for a tenth of a second; and scan what is not null.
+    data = _bits(values) if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    valid = None if mask is None else pa.py_buffer(_bits(~mask))
+    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(data)])
+
+
+def _bits(flags: Array) -> Array:
+    return np.packbits(flags, bitorder="little")
+
+
+def strings(values: Sequence[str]) -> pa.Array:
+    """An Arrow array of strings."""
+    encoded = [value.encode() for value in values]
+    offsets = np.fromiter(accumulate(map(len, encoded), initial=0), np.int32, len(encoded) + 1)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 def _share_categories(columns: Sequence[Column]) -> Sequence[Column]:
     pools: list[Any] = [column.categories for column in columns]
-    if all(pool is pools[0] for pool in pools):
+    if all(pool is pools[0] or pool.equals(pools[0]) for pool in pools):
         return columns
     if pa.types.is_dictionary(columns[0].type):
         pool = pc.unique(pa.concat_arrays(pools))
-        maps = [np.asarray(pc.index_in(old, pool)) for old in pools]
+        maps = [np.from_dlpack(pc.index_in(old, pool)) for old in pools]
         codes = [new[column.values] if len(new) else column.values for new, column in zip(maps, columns, strict=True)]
     else:
         pool = pa.concat_arrays(pools)

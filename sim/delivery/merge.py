@@ -88,13 +88,13 @@ def merged(crew: Crew[Job], streams: Sequence[Stream], stop: threading.Event) ->
 def merge(parts: Sequence[pa.RecordBatch], stream: Stream) -> pa.RecordBatch:
     """Batches of one stream, each sorted by (event_time, id), as one that is."""
     if not parts:
-        return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in stream.schema], schema=stream.schema)
+        return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in stream.schema], schema=stream.schema)
     if len(parts) == 1:
         return parts[0]
     table = pa.Table.from_batches(parts).unify_dictionaries().combine_chunks()
     rows = table.to_batches()[0]
     times = np.concatenate([event_times(part) for part in parts])
-    ids = rows.column(stream.id).to_numpy(zero_copy_only=False)
+    ids = np.asarray(np.from_dlpack(rows.column(stream.id)), np.int64)
     return rows.take(pa.array(ordered(times, ids)))
 
 

@@ -65,7 +65,7 @@ class Window:
 
 def event_times(data: pa.RecordBatch) -> Times:
     """The event times of a batch as int64 microseconds, without a copy."""
-    times: Times = data.column(TIME).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    times: Times = np.asarray(np.from_dlpack(data.column(TIME).cast(pa.int64())), np.int64)
     return times
 
 

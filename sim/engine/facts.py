@@ -71,7 +71,7 @@ def merge(stream: Stream, pieces: Sequence[Facts], window: Window) -> Batch:
 
 
 def _empty(stream: Stream) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in stream.schema], schema=stream.schema)
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in stream.schema], schema=stream.schema)
 
 
 def _order(times: Times, ids: Times, window: Window) -> NDArray[np.int64]:

@@ -158,7 +158,7 @@ def _count(tally: _Tally, batch: Batch, scale: float, points: Activity | None, w
         peak = Intensity(points.curve, window.start, window.until).peak
         tally.busiest = max(tally.busiest, rows * scale * peak / mean * SECOND if mean > 0 else 0.0)
     else:
-        times = batch.data.column(TIME).cast("int64").to_numpy()
+        times = np.from_dlpack(batch.data.column(TIME).cast("int64"))
         together = np.unique(times // SECOND, return_counts=True)[1].max()
         even = rows * scale * SECOND / (window.until - window.start)
         # A sample's busiest second is chance unless many facts fall into it; then it is the schedule's.

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from sim.attributes.column import strings
 from sim.engine.calendar import Pending
 from sim.engine.clocks import NEVER, Clock, Tokens
 from sim.engine.growable import Growable
@@ -49,9 +49,9 @@ class MachineState:
 
     def __init__(self, machine: Machine, tokens: Tokens, horizon: tuple[int, int]) -> None:
         self.machine = machine
-        self.dictionary = pa.array(machine.states, pa.string())
+        self.dictionary = strings(machine.states)
         """The names of the states by code."""
-        self.reasons = pa.array(machine.reasons, pa.string())
+        self.reasons = strings(machine.reasons)
         """The reasons of transitions by code."""
         self._tokens = tokens
         self._state = Growable(np.int8)

@@ -13,7 +13,7 @@ from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.facts import FactCompiler
-from sim.model.limits import limit_problems
+from sim.model.limits import limit_problems, size_problems
 from sim.model.model import Machine, Model, Population, Trigger
 from sim.model.needs import arrival_order
 from sim.model.order import words
@@ -29,7 +29,10 @@ LANGUAGE_VERSION = 1
 
 def compile_scenario(scenario: Scenario, processes: Sequence[UserProcess] = ()) -> Model:
     """The model of `scenario`, with the streams of a user's own `processes`; raises ScenarioError."""
-    return _Compiler(scenario, tuple(processes)).model()
+    try:
+        return _Compiler(scenario, tuple(processes)).model()
+    except ScenarioError as error:
+        raise ScenarioError([scenario.place(problem) for problem in error.problems]) from None
 
 
 class _Compiler:
@@ -128,6 +131,7 @@ class _Compiler:
     def _check(self) -> None:
         """Raise ScenarioError for all problems found so far, of limits, and of names."""
         problems = [*self.tables.problems, *limit_problems(self.scenario, self.binder)]
+        problems += size_problems(self.scenario, self.binder, self.entities)
         problems += _name_problems(self.facts.streams)
         if problems:
             raise ScenarioError(problems)

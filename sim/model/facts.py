@@ -111,6 +111,9 @@ class FactCompiler:
         if on is None or entity.arrivals is None or entity.parent is None:
             return None
         path = f"entities.{kind}.arrivals.on"
+        if kind in self._tables.readers.shared:
+            message = f"{kind} is looked up, but entities that are born from facts are known to their own shard only"
+            self._tables.problems.append(Problem(0, path, message))
         self.graph.waits["births", kind] |= self._after(on)
         return self._trigger(path, on, entity.parent, frozenset(), entity.arrivals.count)
 

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sim.errors import Problem
 from sim.maths.curves import integral
 from sim.maths.units import format_duration
 from sim.model.binding import Binder
-from sim.model.sizes import MAX_TICKS
+from sim.model.sizes import MAX_TICKS, expected_rate
 from sim.scenario.schema import Child, Scenario
+
+MOST_ENTITIES = 1e8
+MOST_FACTS = 1e13
+
+
+def size_problems(scenario: Scenario, binder: Binder, entities: Mapping[str, float]) -> Iterator[Problem]:
+    """Numbers of entities and facts that no machine could make: mostly a unit or an exponent gone wrong."""
+    for kind, count in entities.items():
+        if count > MOST_ENTITIES:
+            message = (
+                f"some {count:.3g} {kind} entities by the end of the run; at most {MOST_ENTITIES:.0e} are possible"
+            )
+            yield Problem(0, f"entities.{kind}", message)
+    run = scenario.end - scenario.start
+    for name, spec in scenario.streams.items():
+        facts = expected_rate(scenario, binder, spec) * entities[spec.entity] * run
+        if facts > MOST_FACTS:
+            message = (
+                f"some {facts:.3g} facts over the run; at most {MOST_FACTS:.0e} are possible: check units and curves"
+            )
+            yield Problem(0, f"streams.{name}.rate", message)
 
 
 def limit_problems(scenario: Scenario, binder: Binder) -> Iterator[Problem]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 
+from sim.attributes.column import strings
 from sim.maths.ages import AgeCurve
 from sim.model.binding import Binder
 from sim.model.model import Exit, Factors, Machine, Profile, Segmentation, StateFactors, Trigger, Values
@@ -27,7 +27,7 @@ def segmentations_of(scenario: Scenario, kind: str, index: Mapping[str, int]) ->
                 activity=np.array([segment.activity for segment in parts]),
                 value=np.array([segment.value for segment in parts]),
                 hazard=np.array([segment.hazard for segment in parts]),
-                dictionary=pa.array(list(segments), pa.string()),
+                dictionary=strings(list(segments)),
             )
         )
     return tuple(result)

@@ -26,7 +26,7 @@ from sim.scenario.processes import Process
 from sim.scenario.schedule import Schedule
 from sim.scenario.triggers import Trigger
 
-MAX_ENTITIES = 1_000_000_000
+MAX_ENTITIES = 100_000_000
 MAX_NAMES = 1_000
 
 Multiplier = Annotated[float, Field(ge=0, le=1e6)]

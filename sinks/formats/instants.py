@@ -25,7 +25,10 @@ def texts(instants: pa.Array) -> pa.Array | None:
     """Timestamps in microseconds, UTC, as large_string, nulls kept; None where the table does not reach them all."""
     if instants.type != TIME_TYPE:
         return None
-    times: NDArray[np.int64] = instants.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    numbers = instants.cast(pa.int64())
+    if numbers.null_count:
+        numbers = numbers.fill_null(0)
+    times = np.asarray(np.from_dlpack(numbers), np.int64)
     days = times // DAY - int(FIRST.astype(np.int64))
     dates = _dates()
     if len(times) and not 0 <= int(days.min()) <= int(days.max()) < len(dates):
