@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-ALPHA = 1e-3
+ALPHA = 1e-4
 Z = float(stats.norm.isf(ALPHA / 2))
 """Half the width of a confidence interval, in standard errors."""
 

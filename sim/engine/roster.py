@@ -155,7 +155,9 @@ class Roster:
         self._calendar.add(Pending(births, parents, {}))
         due = self._calendar.due(window.number)
         if due is not None:
-            self._append(due.times, due.entities)
+            # The last window may be shorter than a tick.
+            born = due.take(np.flatnonzero(due.times < window.until))
+            self._append(born.times, born.entities)
 
     def _append(self, births: Times, parents: Times) -> None:
         assert self.parent is not None
