@@ -37,7 +37,7 @@ def _tax_season(axes: Axes, world: World) -> None:
 
 def _portal(axes: Axes, world: World) -> None:
     month, group, share = world.columns(
-        """WITH month AS (SELECT unnest(generate_series(TIMESTAMP '2023-01-02', '2025-12-31', INTERVAL 1 MONTH)) AS month),
+        """WITH month AS (SELECT unnest(generate_series(TIMESTAMP '2023-01-02', '2025-12-31', INTERVAL 1 MONTH)) month),
                 state AS (SELECT citizen_id, event_time, state FROM citizen
                           UNION ALL SELECT citizen_id, event_time, to_state FROM citizen_lifecycle),
                 past AS (SELECT month, citizen_id, arg_max(state, event_time) AS state
@@ -82,7 +82,7 @@ def _visits(axes: Axes, world: World) -> None:
     right.set_ylim(0, 30)
     right.spines["top"].set_visible(False)
     right.tick_params(length=0)
-    right.text(month[1], wait[1] + 3, "minutes of waiting", color=COLORS[4], fontsize=8)
+    right.text(month[0], 28, "minutes of waiting (right)", color=COLORS[4], fontsize=8)
     axes.set_title("Visits a month, and waiting times")
 
 

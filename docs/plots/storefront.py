@@ -52,10 +52,12 @@ def _orders_by_tier(axes: Axes, world: World) -> None:
 
 def _age_curve(axes: Axes, world: World) -> None:
     age, rate = world.columns(
-        """WITH newcomer AS (SELECT customer_id, born_at FROM customer WHERE born_at BETWEEN '2023-01-01' AND '2024-12-31'),
+        """WITH newcomer AS (SELECT customer_id, born_at FROM customer
+                             WHERE born_at BETWEEN '2023-01-01' AND '2024-12-31'),
                 aged AS (SELECT floor((epoch("order".event_time) - epoch(born_at)) / 86400) AS age
                          FROM "order" JOIN newcomer USING (customer_id))
-           SELECT age, count(*) / (SELECT count(*) FROM newcomer) * 30.4 FROM aged WHERE age < 360 GROUP BY age ORDER BY age"""
+           SELECT age, count(*) / (SELECT count(*) FROM newcomer) * 30.4
+           FROM aged WHERE age < 360 GROUP BY age ORDER BY age"""
     )
     axes.plot(age + 1, rate, color=COLORS[0], linewidth=1.4)
     axes.set_xscale("log")

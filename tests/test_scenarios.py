@@ -1,0 +1,95 @@
+"""The bundled scenarios: what they give does not change unnoticed, hangs together, and says what it declares."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from full_runs import UPDATE, full_run
+
+import sim
+from sim.attributes.fake import Fake
+from sim.scenario.bundled import bundled
+
+GOLDEN = Path(__file__).parent / "golden" / "scenarios.json"
+ENDS = {"storefront": "2023-01-22", "bank": "2023-03-10", "public_services": "2023-02-12"}
+
+
+def digest(table, left_out):
+    """SHA-256 of a table, apart from the library Faker's texts (which change with its version) and the last digits of
+    floating-point numbers and times (which change with the processor).
+    """
+    frame = pl.DataFrame(pl.from_arrow(table)).drop(left_out)
+    plain = frame.with_columns(pl.selectors.float().round(2), pl.selectors.datetime().dt.round("1s").dt.timestamp("ms"))
+    return hashlib.sha256(plain.write_csv().encode()).hexdigest()
+
+
+def facts_of(name):
+    scenario = sim.load(name, {"end": ENDS[name]})
+    tables = sim.to_arrow(sim.simulate(sim.compile_scenario(scenario)))
+    faked = {
+        kind: [name for name, attribute in entity.attributes.items() if isinstance(attribute, Fake)]
+        for kind, entity in scenario.entities.items()
+    }
+    return {
+        stream: {"facts": len(table), "sha256": digest(table, faked.get(stream, []))}
+        for stream, table in tables.items()
+    }
+
+
+def test_there_are_the_scenarios_that_were_promised():
+    assert bundled() == ["bank", "public_services", "storefront"]
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_the_facts_are_the_stored_ones(name):
+    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    facts = facts_of(name)
+    if UPDATE:
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps({**golden, name: facts}, indent=1, sort_keys=True) + "\n")
+    assert facts == (facts if UPDATE else golden[name])
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_ids_are_unique_and_facts_in_order(name):
+    run = full_run(name)
+    for stream in run.streams.values():
+        table = run.tables[stream.name]
+        times = table["event_time"].cast("int64").to_numpy()
+        ids = table[stream.id].to_numpy()
+        assert len(np.unique(ids)) == len(ids) > 0, stream.name
+        later = (times[1:] > times[:-1]) | ((times[1:] == times[:-1]) & (ids[1:] > ids[:-1]))
+        assert later.all(), stream.name
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_who_or_what_a_fact_refers_to_is_there_by_its_time(name):
+    run = full_run(name)
+    checked = 0
+    for stream in run.streams.values():
+        for column in stream.schema.names:
+            other = column.removesuffix("_id")
+            if other == column or other == stream.name or other not in run.streams:
+                continue
+            missing = run.one(
+                f"""SELECT count(*) FROM "{stream.name}" AS a LEFT JOIN "{other}" AS b USING ({column})
+                    WHERE b.event_time IS NULL OR b.event_time > a.event_time"""
+            )
+            assert missing == 0, f"{stream.name}.{column}"
+            checked += 1
+    assert checked >= 7
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_trends_segments_vintage_and_states_are_all_used(name):
+    scenario = sim.load(name)
+    entities = scenario.entities.values()
+    assert any(entity.segments for entity in entities)
+    assert any(entity.lifecycle for entity in entities)
+    assert any(entity.vintage.activity for entity in entities)
+    assert any(curve.type in ("exponential", "logistic") for curve in scenario.curves.values())
