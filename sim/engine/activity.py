@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.engine.block import Block
-from sim.engine.calendar import Calendar, Pending
+from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.facts import check_room
 from sim.engine.intensity import Intensity
 from sim.engine.states import StateEffect
@@ -119,7 +119,7 @@ class Recurrence:
         self.activity = activity
         self.schedule = activity.schedule
         self._timeline = model.timeline
-        self._calendar = Calendar(model.start, model.tick)
+        self._calendar = Calendar(model.start, model.tick, model.end)
 
     def sample(self, block: Block, window: Window, rng: np.random.Generator) -> tuple[Times, Indices]:
         """Event times in `window`, ascending, and the entities they belong to, int64[n] each."""
@@ -131,7 +131,7 @@ class Recurrence:
             kept = np.flatnonzero(rng.random(len(times)) < self.schedule.probability)
             times, entities = times[kept], entities[kept]
         if self.schedule.jitter is not None:
-            times = times + np.maximum(self.schedule.jitter.draw(rng, len(times)), 0.0).astype(np.int64)
+            times = times + delays(self.schedule.jitter, rng, len(times))
         self._calendar.add(Pending(times, entities, {}))
         due = self._calendar.due(window.number)
         if due is None:

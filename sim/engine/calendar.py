@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import Column
+from sim.maths.distributions import DurationDistribution
+
+_LONGEST = 2.0**60
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,21 @@ class Pending:
 
 
 class Calendar:
-    """Pending facts of one kind in one block, kept by the tick in which they fall due."""
+    """Pending facts of one kind in one block, by the tick in which they fall due; at `end` it is too late."""
 
-    def __init__(self, start: int, tick: int) -> None:
+    def __init__(self, start: int, tick: int, end: int) -> None:
         self._start = start
+        self._end = end
         self._tick = tick
         self._days: defaultdict[int, list[Pending]] = defaultdict(list)
 
     def add(self, pending: Pending) -> None:
         """Note `pending`, in any order, none of it before the present tick; what was before the run falls due first."""
-        if not len(pending.times):
+        within = np.flatnonzero(pending.times < self._end)
+        if not len(within):
             return
+        if len(within) < len(pending.times):
+            pending = pending.take(within)
         day = np.maximum((pending.times - self._start) // self._tick, 0)
         order = np.argsort(day, kind="stable")
         days, first = np.unique(day[order], return_index=True)
@@ -62,3 +69,8 @@ class Calendar:
             return None
         pending = Pending.concat(pieces)
         return pending.take(np.argsort(pending.times, kind="stable"))
+
+
+def delays(distribution: DurationDistribution, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Draws as whole microseconds, at least 0, and short enough to be added to any time: int64[count]."""
+    return np.clip(distribution.draw(rng, count), 0.0, _LONGEST).astype(np.int64)

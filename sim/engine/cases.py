@@ -54,8 +54,8 @@ class _Part:
         self._hear = hear
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
         self._brancher = Brancher(flow, block)
-        self._calendar = Calendar(around.model.start, around.model.tick)
-        self._ending = Calendar(around.model.start, around.model.tick)
+        self._calendar = Calendar(around.model.start, around.model.tick, around.model.end)
+        self._ending = Calendar(around.model.start, around.model.tick, around.model.end)
 
     def advance(self, window: Window, emit: Emit) -> None:
         beginning = self._begin(window)

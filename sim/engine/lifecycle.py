@@ -49,7 +49,7 @@ class _Part:
             for number, exit_ in enumerate(exits)
             if exit_.trigger is not None
         ]
-        self._late = Calendar(around.model.start, around.model.tick)
+        self._late = Calendar(around.model.start, around.model.tick, around.model.end)
 
     def advance(self, window: Window, emit: Emit, hear: Hear) -> None:
         block, population = self._block, self._population

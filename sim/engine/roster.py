@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engine.calendar import Calendar, Pending
+from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.growable import Growable
 from sim.engine.intensity import Intensity
 from sim.engine.randomness import Randomness
@@ -45,7 +45,7 @@ class Roster:
         self._block = Growable(np.int16)
         self._local = Growable(np.int64)
         self._counts = np.zeros(model.blocks, dtype=np.int64)
-        self._calendar = Calendar(model.start, model.tick)
+        self._calendar = Calendar(model.start, model.tick, model.end)
         self._remaining = population.arrivals.total if population.arrivals and population.arrivals.total else 0
         self._first = self._initial() if parent is None else np.empty(0, dtype=np.int64)
         self.oldest = model.start - int(self._first[0]) if len(self._first) else 0
@@ -151,13 +151,11 @@ class Roster:
         parents = np.repeat(parents, arrivals.per_parent.draw(rng, len(parents)))
         births = self.parent.births[parents]
         if arrivals.after is not None:
-            births = births + np.maximum(arrivals.after.draw(rng, len(births)), 0).astype(np.int64)
+            births = births + delays(arrivals.after, rng, len(births))
         self._calendar.add(Pending(births, parents, {}))
         due = self._calendar.due(window.number)
         if due is not None:
-            # The last window may be shorter than a tick.
-            born = due.take(np.flatnonzero(due.times < window.until))
-            self._append(born.times, born.entities)
+            self._append(due.times, due.entities)
 
     def _append(self, births: Times, parents: Times) -> None:
         assert self.parent is not None

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sim.attributes.column import Column
 from sim.batch import TIME, TIME_TYPE
-from sim.engine.calendar import Calendar, Pending
+from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.facts import check_room
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.window import Window
@@ -23,7 +23,7 @@ class Starter:
         self._around = around
         self._trigger = trigger
         self._name = name
-        self._calendar = Calendar(around.model.start, around.model.tick)
+        self._calendar = Calendar(around.model.start, around.model.tick, around.model.end)
 
     def advance(self, window: Window, rows: EventRows, columns: Mapping[str, Column]) -> Pending:
         """What falls due in `window`, by time, after taking in what the source's `rows` with their `columns` start.
@@ -51,7 +51,7 @@ class Starter:
         sources = np.repeat(chosen, counts)
         times = rows.times[sources]
         if trigger.after is not None:
-            times = times + np.maximum(trigger.after.draw(rng, len(sources)), 0.0).astype(np.int64)
+            times = times + delays(trigger.after, rng, len(sources))
         source = trigger.source
         known = {**columns, TIME: Column(rows.times, TIME_TYPE)}
         carried = {f"{source}.{name}": known[name].take(sources) for name in sorted(trigger.carried)}
