@@ -137,19 +137,19 @@ def test_running_totals_split_the_attributes_into_two_stages():
     rows = FakeRows(50)
     early = made.evaluate(rows)
     assert list(early) == ["amount", "big"]
-    assert [(name, spec.of, spec.total) for name, spec in made.totals] == [("balance", "amount", "balance")]
-    balance = made.totals[0][1].column(np.cumsum(early["amount"].values))
+    assert [(name, spec.of, spec.total) for name, spec in made.sequences] == [("balance", "amount", "balance")]
+    balance = made.sequences[0][1].shown(Column.of(np.cumsum(early["amount"].values)), rows)
     late = made.evaluate(rows, {**early, "balance": balance}, stage=1)
-    assert list(late) == ["warning"]
+    assert list(late) == ["balance", "warning"]
     assert np.array_equal(late["warning"].values, (balance.values < 0) & (early["amount"].values > 1))
 
 
 def test_the_start_of_a_total_may_be_an_attribute_of_the_entity():
     total = {"type": "running_total", "of": "amount", "start": "account.opening", "digits": 2}
     attributes = {"amount": {"type": "normal", "mean": 0, "sd": 1}, "balance": total}
-    made = table(attributes, {"account.opening": pa.float64()})
+    made = table(attributes, {"account.opening": pa.float64(), "account.born_at": TIME_TYPE})
     assert made.needs == {"account.opening"}
-    assert made.totals[0][1].column(np.array([1.234])).values.tolist() == [1.23]
+    assert made.sequences[0][1].shown(Column.of(np.array([1.234])), FakeRows(1)).values.tolist() == [1.23]
 
 
 def test_the_own_name_means_the_context():
@@ -222,7 +222,7 @@ def test_a_total_of_a_total_is_a_problem():
     total = {"type": "running_total", "of": "twice"}
     attributes = {"twice": {"type": "expression", "sql": "first * 2"}, "second": total}
     attributes |= {"first": {"type": "running_total", "of": "amount"}, "amount": {"type": "normal", "mean": 0, "sd": 1}}
-    assert problems(attributes) == ["second: 'twice' depends on a running total, which cannot be added up again"]
+    assert problems(attributes) == ["second: 'twice' depends on an entity's past, which cannot be added up again"]
 
 
 def test_given_columns_are_read_like_siblings():

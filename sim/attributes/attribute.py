@@ -67,6 +67,14 @@ class Attribute(Model, ABC):
     def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """One value for each row, before factors and modifiers."""
 
+    def from_normal(self, normal: Array) -> Column:
+        """One value for each standard normal number float64[n]: the generator's quantile of the number's own.
+
+        Raises ValueError where the generator has no quantile function.
+        """
+        kind = getattr(self, "type", "this")
+        raise ValueError(f"cannot be correlated: {kind} has no quantile function; see `correlations` for those that do")
+
     def result_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
         """The type after factors and modifiers.
 
@@ -84,10 +92,13 @@ class Attribute(Model, ABC):
                 kind = modifier.arrow_type(kind, types)
         return kind
 
-    def make(self, rows: Rows, name: str) -> Column:
-        """The finished column of the attribute called `name`: draw, value factor, curves, modifiers in order."""
+    def make(self, rows: Rows, name: str, drawn: Column | None = None) -> Column:
+        """The finished column of the attribute called `name`: draw, value factor, curves, modifiers in order.
+
+        `drawn` is used instead of a draw, where it is known already.
+        """
         rng = rows.rng(name)
-        column = self.generate(rows, rng)
+        column = self.generate(rows, rng) if drawn is None else drawn
         if self.by_value or self.curves:
             column = Column(self._factors(column, rows, name), pa.float64(), column.mask)
         for modifier in self.modifiers:

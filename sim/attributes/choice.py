@@ -15,7 +15,7 @@ from sim.attributes.attribute import Attribute
 from sim.attributes.column import Array, Column, strings
 from sim.attributes.recoding import Scalar, scalar_type
 from sim.attributes.rows import Rows
-from sim.attributes.sampling import Alias
+from sim.attributes.sampling import Alias, quantile
 from sim.attributes.weights import Popularity
 from sim.maths.units import Weight
 
@@ -98,7 +98,14 @@ class Choice(_Listed):
 
     def generate(self, rows: Rows, rng: np.random.Generator) -> Column:
         """Independent choices."""
-        codes = self._alias.draw(rng, len(rows))
+        return self._at(self._alias.draw(rng, len(rows)))
+
+    def from_normal(self, normal: Array) -> Column:
+        """Quantiles, in the order of the list."""
+        return self._at(quantile(self.shares, normal).astype(np.int32))
+
+    def _at(self, codes: Array) -> Column:
+        """The values at the places `codes` of the list."""
         pool = self._pool
         if pool.categories is not None and len(pool.categories) == len(self.values):
             return Column(codes, pool.type, None, pool.categories)  # the codes are the positions: nothing to look up

@@ -1,4 +1,4 @@
-"""Generators that compute from the row: `expression`, and `running_total`, which the engine accumulates."""
+"""The generator that computes from the row: `expression`."""
 
 from __future__ import annotations
 

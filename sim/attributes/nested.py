@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from sim.attributes.attribute import Attribute, at
 from sim.attributes.column import Array, Column
 from sim.attributes.rows import Rows
-from sim.attributes.totals import RunningTotal
+from sim.attributes.sequential import Sequential
 from sim.attributes.view import Wrapped
 from sim.maths.counts import CountDistribution
 from sim.maths.curves import CurveRef
@@ -25,13 +25,14 @@ MAX_ELEMENTS = 100
 """The expected length of a list, at most."""
 
 
-class _Nested(Attribute):
+class Nested(Attribute):
     """An attribute made of others, which read the row, but not each other."""
 
     def _check_parts(self) -> None:
         for place, part in self.parts.items():
-            if isinstance(part, RunningTotal):
-                raise ValueError(f"{place}: a running total must be an attribute of its own")
+            if isinstance(part, Sequential):
+                kind = getattr(part, "type", "this")
+                raise ValueError(f"{place}: {kind} follows from the entity's past; it must be an attribute of its own")
 
     def reads(self) -> frozenset[str]:
         """All that the parts read."""
@@ -46,7 +47,7 @@ class _Nested(Attribute):
         return frozenset().union(*(part.reads_of(entity) for part in self.parts.values()))
 
 
-class Struct(_Nested):
+class Struct(Nested):
     """A struct of other attributes."""
 
     type: Literal["object"]
@@ -87,7 +88,7 @@ class Struct(_Nested):
         return Column.of(pa.StructArray.from_arrays(list(arrays.values()), fields=fields))
 
 
-class ListOf(_Nested):
+class ListOf(Nested):
     """A list of so many values of another attribute."""
 
     type: Literal["array"]

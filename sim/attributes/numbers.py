@@ -15,9 +15,10 @@ from pydantic import Field, model_validator
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import Array, Column
 from sim.attributes.rows import Rows
-from sim.attributes.sampling import Alias
+from sim.attributes.sampling import Alias, quantile
 from sim.maths import numbers as distributions
 from sim.maths.counts import PoissonCount
+from sim.maths.normal import normal_cdf
 
 MAX_WHOLE = 2**62
 _TABLED = 100.0
@@ -38,6 +39,12 @@ class NumberAttribute(Attribute):
     @abstractmethod
     def draw(self, rng: np.random.Generator, n: int) -> Array:
         """`n` independent draws: float64[n]."""
+
+    def from_normal(self, normal: Array) -> Column:
+        """Quantiles, of those distributions that have them in closed form."""
+        if not isinstance(self, distributions.Invertible):
+            return super().from_normal(normal)
+        return Column(self.of_normal(normal), pa.float64())
 
 
 class Uniform(distributions.Uniform, NumberAttribute):
@@ -101,6 +108,12 @@ class Poisson(PoissonCount, WholeAttribute):
             return super().draw(rng, n)
         return np.take(self._counts, self._alias.draw(rng, n))
 
+    def from_normal(self, normal: Array) -> Column:
+        """Quantiles, of means up to 100."""
+        if self.mean_ > _TABLED:
+            raise ValueError(f"cannot be correlated: its mean is {self.mean_:g}; Poisson counts can up to {_TABLED:g}")
+        return Column(self._counts[quantile(self._shares, normal)], pa.int64())
+
     @cached_property
     def _counts(self) -> Array:
         """The counts that the table has; together all others are rarer than a float64 uniform can tell."""
@@ -109,12 +122,16 @@ class Poisson(PoissonCount, WholeAttribute):
 
     @cached_property
     def _alias(self) -> Alias:
+        return Alias(self._shares)
+
+    @cached_property
+    def _shares(self) -> Array:
         k = np.arange(len(self._counts))
         log_factorial = np.concatenate(([0.0], np.cumsum(np.log(k[1:]))))
         log_mean = math.log(self.mean_) if self.mean_ else -math.inf
         with np.errstate(invalid="ignore"):
             powers = np.where(k > 0, k * log_mean, 0.0)
-        return Alias(np.exp(powers - self.mean_ - log_factorial))
+        return np.exp(powers - self.mean_ - log_factorial)
 
 
 class Integer(WholeAttribute):
@@ -133,3 +150,10 @@ class Integer(WholeAttribute):
     def draw(self, rng: np.random.Generator, n: int) -> Array:
         """`n` independent draws: int64[n]."""
         return rng.integers(self.low, self.high, n, endpoint=True)
+
+    def from_normal(self, normal: Array) -> Column:
+        """Quantiles, of ranges that floating-point numbers resolve."""
+        width = self.high - self.low + 1
+        if width > 2**52:
+            raise ValueError("cannot be correlated: its range is wider than 2^52")
+        return Column(self.low + np.minimum(normal_cdf(normal) * width, width - 1).astype(np.int64), pa.int64())

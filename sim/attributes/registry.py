@@ -11,12 +11,15 @@ from pydantic import Discriminator, Tag
 from sim.attributes.attribute import Attribute
 from sim.attributes.choice import Choice, Constant
 from sim.attributes.computed import Expression
+from sim.attributes.conditional import Case, When
 from sim.attributes.custom import BUILT_IN, Custom, register_generator, registered
+from sim.attributes.drifting import Autoregressive, MeanReverting, RandomWalk
 from sim.attributes.fake import Fake
 from sim.attributes.geo import GeoPoint
 from sim.attributes.instants import Date, DateTime
 from sim.attributes.keys import Sequence, Uuid
 from sim.attributes.lookup import Lookup
+from sim.attributes.moving import MovingPoint
 from sim.attributes.nested import ListOf, Struct
 from sim.attributes.numbers import (
     Beta,
@@ -32,7 +35,7 @@ from sim.attributes.numbers import (
     Weibull,
 )
 from sim.attributes.pattern import Pattern
-from sim.attributes.totals import RunningTotal
+from sim.attributes.totals import Posted, RunningTotal
 
 __all__ = ["GENERATORS", "AnyAttribute", "Attribute", "register_generator", "registered"]
 
@@ -57,11 +60,17 @@ _BUILT_IN: tuple[type[Attribute], ...] = (
     Lookup,
     Expression,
     RunningTotal,
+    Posted,
+    MeanReverting,
+    Autoregressive,
+    RandomWalk,
     DateTime,
     Date,
     GeoPoint,
+    MovingPoint,
     Struct,
     ListOf,
+    When,
 )
 
 GENERATORS: dict[str, type[Attribute]] = {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in _BUILT_IN}
@@ -83,5 +92,5 @@ _UNION: Any = reduce(or_, [Annotated[kind, Tag(name)] for name, kind in {**GENER
 AnyAttribute = Annotated[_UNION, Discriminator(_tag)]
 """One attribute, by the `type` of its generator."""
 
-for _nested in (Struct, ListOf):
+for _nested in (Struct, ListOf, Case, When):
     _nested.model_rebuild(_types_namespace={"AnyAttribute": AnyAttribute})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.attributes.column import Array
+from sim.maths.normal import normal_cdf
 
 CHUNK = 1 << 15
 """Draws at a time: what a chunk needs stays in the second-level cache, which halves the time per draw."""
@@ -54,6 +55,12 @@ def _vose(weights: Array) -> tuple[Array, Array]:
         (small if accept[more] < 1 else large).append(more)
     accept[[*small, *large]] = 1.0
     return accept, alias
+
+
+def quantile(weights: Array, normal: Array) -> Array:
+    """int64[n]: for each standard normal number, the position in `weights` float64[k] that has its quantile."""
+    sums = np.cumsum(weights)
+    return np.searchsorted(sums[:-1] / sums[-1], normal_cdf(normal), side="right")
 
 
 class Cumulative:

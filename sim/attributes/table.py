@@ -10,9 +10,11 @@ import pyarrow as pa
 
 from sim.attributes.attribute import Attribute, AttributeProblem
 from sim.attributes.column import Column
+from sim.attributes.copula import Copula
 from sim.attributes.lookup import Lookup
 from sim.attributes.rows import Rows
-from sim.attributes.totals import RunningTotal
+from sim.attributes.sequential import Sequential
+from sim.attributes.totals import Posted, RunningTotal
 from sim.attributes.view import Source, View
 from sim.errors import Problem, ScenarioError
 
@@ -27,7 +29,7 @@ class AttributeTable:
 
     `types` are the columns that come out, by name (the lookup `product` gives the column `product_id`), `needs` the
     names of the context that are read, `lookups` the kinds that are looked up with the attributes read of them, and
-    `totals` the running totals, which the engine adds up between the stages 0 and 1.
+    `sequences` the sequential attributes, whose numbers the engine works out between the stages 0 and 1.
     """
 
     def __init__(
@@ -37,30 +39,32 @@ class AttributeTable:
         references: Mapping[str, Types] | None = None,
         subject: str | None = None,
         path: str = "",
+        copula: Copula | None = None,
     ) -> None:
         """Check and order `attributes`.
 
         `context` are the types of what the rows have, `references` those of each kind that can be looked up, `subject`
-        the kind whose newborn entities the rows are, if they are; `path` goes before the places of problems. Raises
-        ScenarioError with all that is wrong.
+        the kind whose newborn entities the rows are, if they are; `path` goes before the places of problems; `copula`
+        draws the attributes that are correlated. Raises ScenarioError with all that is wrong.
         """
         self.attributes = dict(attributes)
         self._context = context
         self._references = references or {}
         self._subject = subject
         self._path = path
+        self._copula = copula or Copula({})
         self._problems: list[Problem] = []
         self._columns = {name: attribute.column_name(name) for name, attribute in self.attributes.items()}
         self._sources = {name: self._resolve(name) for name in self.attributes}
         self._order = self._ordered()
         self.types = self._typed()
-        self._late = self._after_totals()
+        self._late = self._after_sequences()
         if self._problems:
             raise ScenarioError(self._problems)
         self.needs = frozenset(self._needed())
         self.lookups = self._looked_up()
-        self.totals: list[tuple[str, RunningTotal]] = [
-            (name, total) for name, total in self.attributes.items() if isinstance(total, RunningTotal)
+        self.sequences: list[tuple[str, Sequential]] = [
+            (name, own) for name, own in self.attributes.items() if isinstance(own, Sequential)
         ]
 
     def schema(self) -> list[pa.Field]:
@@ -73,14 +77,18 @@ class AttributeTable:
     def evaluate(self, rows: Rows, given: Mapping[str, Column] | None = None, stage: int = 0) -> dict[str, Column]:
         """The columns of one stage, by name.
 
-        Stage 0 is all that does not depend on a running total, stage 1 the rest; for it, `given` holds the columns of
-        stage 0 and the totals.
+        Stage 0 is all that does not depend on a sequential attribute, stage 1 the rest; for it, `given` holds the
+        columns of stage 0, and the numbers of the sequential attributes under their names.
         """
-        view = View(rows, self._sources, dict(given or {}))
+        known = dict(given or {})
+        view = View(rows, self._sources, known)
+        names = [name for name in self._order if (name in self._late) == bool(stage)]
+        drawn = {} if self._copula.names.isdisjoint(names) else self._copula.draw(rows)
         made = {}
-        for name in self._order:
-            if (name in self._late) == bool(stage) and not isinstance(self.attributes[name], RunningTotal):
-                made[self._columns[name]] = view.make(name, self.attributes[name], self._columns[name])
+        for name in names:
+            attribute, column = self.attributes[name], self._columns[name]
+            numbers = known[name] if isinstance(attribute, Sequential) else drawn.get(name)
+            made[column] = view.make(name, attribute, column, numbers)
         return made
 
     def _resolve(self, name: str) -> dict[str, Source]:
@@ -169,18 +177,30 @@ class AttributeTable:
                 hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
                 self._problem(f"{name}.match", f"{attribute.entity} has no {column!r}{hint}")
 
-    def _after_totals(self) -> frozenset[str]:
-        """The attributes that depend on a running total, however indirectly."""
+    def _after_sequences(self) -> frozenset[str]:
+        """The sequential attributes, and those that depend on one, however indirectly."""
         late: set[str] = set()
         for name in self._order:
             attribute = self.attributes[name]
-            above = [source.name for source in self._siblings(name)]
-            depends = any(other in late or isinstance(self.attributes[other], RunningTotal) for other in above)
-            if depends and isinstance(attribute, RunningTotal):
-                self._problem(name, f"{attribute.of!r} depends on a running total, which cannot be added up again")
-            if depends:
+            above = {source.name for source in self._siblings(name) if source.name in late}
+            if isinstance(attribute, Sequential):
+                self._check_sequential(name, attribute, late)
+                late.add(name)
+            elif above:
                 late.add(name)
         return frozenset(late)
+
+    def _check_sequential(self, name: str, attribute: Sequential, late: set[str]) -> None:
+        sources = self._sources[name]
+        for read in sorted(attribute.first() & sources.keys()):
+            if sources[read].name in late:
+                self._problem(name, f"{read!r} depends on an entity's past, which cannot be added up again")
+        for read in sorted(attribute.of_entity() & sources.keys()):
+            owner = read.rpartition(".")[0]
+            if sources[read].kind != "context" or f"{owner}.born_at" not in self._context:
+                self._problem(name, f"{read!r} must be an attribute of the entity, written <entity>.<attribute>")
+        if isinstance(attribute, Posted) and not isinstance(self.attributes.get(attribute.of), RunningTotal):
+            self._problem(name, f"{attribute.of!r} is not a running total of this stream")
 
     def _needed(self) -> Iterator[str]:
         for sources in self._sources.values():

@@ -11,6 +11,7 @@ import numpy as np
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import Array, Column
 from sim.attributes.rows import Reference, Rows
+from sim.attributes.sequential import Sequential
 from sim.maths.curves import CurveRef
 
 
@@ -80,10 +81,15 @@ class View(Wrapped):
         self._fetched: dict[Source, Column] = {}
         self._reads: Mapping[str, Source] = {}
 
-    def make(self, name: str, attribute: Attribute, column: str) -> Column:
-        """Make the attribute called `name`; others see it from now on under the name `column`."""
+    def make(self, name: str, attribute: Attribute, column: str, drawn: Column | None = None) -> Column:
+        """Make the attribute called `name`; others see it from now on under the name `column`.
+
+        `drawn` are the numbers of a sequential attribute, or the draw of one that is correlated with others.
+        """
         self._reads = self._sources[name]
-        made = attribute.make(self, name)
+        if isinstance(attribute, Sequential) and drawn is not None:
+            drawn = attribute.shown(drawn, self)
+        made = attribute.make(self, name, drawn)
         self._columns[column] = made
         return made
 

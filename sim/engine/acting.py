@@ -1,4 +1,4 @@
-"""Acting: what entities do at a rate or on a schedule, their running totals, and what follows at once."""
+"""Acting: what entities do at a rate or on a schedule, what depends on their past, and what follows at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sim.engine.block import Block
 from sim.engine.facts import fact_ids
 from sim.engine.fanout import Emit, Fanout
 from sim.engine.rows import EventRows, Surroundings
-from sim.engine.totals import Ledgers
+from sim.engine.sequences import Sequences
 from sim.engine.window import Window
 from sim.model.model import Activity
 
@@ -40,7 +40,7 @@ class Happening:
 
 
 class Acting:
-    """Activities of one population that belong together because they share running totals, or just one."""
+    """Activities of one population that belong together because they share sequential values, or just one."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Acting:
         self._activities = activities
         self._blocks = blocks
         self._happening = [Happening(around, a, blocks, thinning.get(a.name, 1.0)) for a in activities]
-        self._ledgers = [Ledgers(activities) for _ in blocks]
+        self._sequences = [Sequences([(a.name, a.table) for a in activities]) for _ in blocks]
         self._children = [
             [[Fanout(around, block, child) for child in activity.children] for activity in activities]
             for block in blocks
@@ -60,21 +60,16 @@ class Acting:
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Emit everything that happens in `window`."""
-        for block, ledgers, children in zip(self._blocks, self._ledgers, self._children, strict=True):
-            self._advance(block, ledgers, children, window, emit)
+        for block, sequences, children in zip(self._blocks, self._sequences, self._children, strict=True):
+            self._advance(block, sequences, children, window, emit)
 
     def _advance(
-        self, block: Block, ledgers: Ledgers, children: Sequence[Sequence[Fanout]], window: Window, emit: Emit
+        self, block: Block, sequences: Sequences, children: Sequence[Sequence[Fanout]], window: Window, emit: Emit
     ) -> None:
         rows = [happening.rows(block, window) for happening in self._happening]
         drawn = [activity.table.evaluate(own) for activity, own in zip(self._activities, rows, strict=True)]
-        totals = ledgers.settle(block, rows, drawn)
-        for activity, own, columns, given, following in zip(
-            self._activities, rows, drawn, totals, children, strict=True
-        ):
-            if given:
-                columns |= given
-                columns |= activity.table.evaluate(own, columns, stage=1)
+        sequences.complete(block, rows, drawn)
+        for activity, own, columns, following in zip(self._activities, rows, drawn, children, strict=True):
             columns |= {
                 f"{activity.name}_id": Column.of(own.ids),
                 f"{block.population.name}_id": Column.of(block.ids[own.entities]),

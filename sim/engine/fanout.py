@@ -8,6 +8,7 @@ from sim.attributes.column import Column
 from sim.engine.block import Block
 from sim.engine.facts import fact_ids
 from sim.engine.rows import EventRows, Surroundings
+from sim.engine.sequences import Sequences
 from sim.engine.trigger import Starter
 from sim.engine.window import Window
 from sim.model.model import Follower
@@ -27,6 +28,7 @@ class Fanout:
         self._block = block
         self._follower = follower
         self._starter = Starter(around, follower.trigger, follower.name)
+        self._sequences = Sequences([(follower.name, follower.table)])
         self._children = [Fanout(around, block, child) for child in follower.children]
 
     def advance(self, window: Window, rows: EventRows, columns: Mapping[str, Column], emit: Emit) -> None:
@@ -38,6 +40,7 @@ class Fanout:
             self._around, block, window, follower.name, due.times, due.entities, ids, follower.values, due.carried
         )
         made = follower.table.evaluate(own)
+        self._sequences.complete(block, [own], [made])
         source = f"{follower.trigger.source}_id"
         made |= {
             f"{follower.name}_id": Column.of(ids),

@@ -31,6 +31,14 @@ class Distribution(Model, ABC):
         """The expectation; infinite where there is none."""
 
 
+class Invertible(Distribution):
+    """A distribution with a quantile function in closed form."""
+
+    @abstractmethod
+    def of_normal(self, normal: Floats) -> Floats:
+        """For standard normal numbers float64[n], the values with the same probability of lower ones: float64[n]."""
+
+
 class Constant(Distribution):
     """Always the same."""
 
@@ -50,7 +58,7 @@ class Constant(Distribution):
         return np.asarray(x >= self.value, dtype=np.float64)
 
 
-class Uniform(Distribution):
+class Uniform(Invertible):
     """All values between two are equally likely."""
 
     type: Literal["uniform"]
@@ -67,6 +75,10 @@ class Uniform(Distribution):
         """n draws: float64[n]."""
         return rng.uniform(self.low, self.high, n)
 
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        return self.low + (self.high - self.low) * normal_cdf(normal)
+
     def mean(self) -> float:
         """Halfway."""
         return (self.low + self.high) / 2
@@ -77,7 +89,7 @@ class Uniform(Distribution):
         return np.clip((x - self.low) / width, 0, 1) if width else np.asarray(x >= self.low, dtype=np.float64)
 
 
-class Normal(Distribution):
+class Normal(Invertible):
     """The bell curve."""
 
     type: Literal["normal"]
@@ -88,6 +100,10 @@ class Normal(Distribution):
         """n draws: float64[n]."""
         return rng.normal(self.mean_, self.sd, n)
 
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        return self.mean_ + self.sd * normal
+
     def mean(self) -> float:
         """The parameter."""
         return float(self.mean_)
@@ -97,7 +113,7 @@ class Normal(Distribution):
         return normal_cdf((x - self.mean_) / self.sd) if self.sd else np.asarray(x >= self.mean_, dtype=np.float64)
 
 
-class Lognormal(Distribution):
+class Lognormal(Invertible):
     """What is normal in its logarithm: amounts, prices, delays."""
 
     type: Literal["lognormal"]
@@ -107,6 +123,10 @@ class Lognormal(Distribution):
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
         """n draws: float64[n]."""
         return np.asarray(self.median * np.exp(self.sigma * rng.standard_normal(n)), dtype=np.float64)
+
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        return np.asarray(self.median * np.exp(self.sigma * normal), dtype=np.float64)
 
     def mean(self) -> float:
         """median x exp(sigma^2 / 2)."""
@@ -120,7 +140,7 @@ class Lognormal(Distribution):
             return normal_cdf(np.log(np.maximum(x, 0) / self.median) / self.sigma)
 
 
-class Exponential(Distribution):
+class Exponential(Invertible):
     """The time to the next event of a Poisson process."""
 
     type: Literal["exponential"]
@@ -129,6 +149,10 @@ class Exponential(Distribution):
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
         """n draws: float64[n]."""
         return rng.exponential(self.mean_, n)
+
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        return np.asarray(-self.mean_ * np.log(normal_cdf(-normal)), dtype=np.float64)
 
     def mean(self) -> float:
         """The parameter."""
@@ -155,7 +179,7 @@ class Gamma(Distribution):
         return float(self.mean_)
 
 
-class Weibull(Distribution):
+class Weibull(Invertible):
     """Lifetimes with a hazard that grows (shape > 1) or falls (shape < 1)."""
 
     type: Literal["weibull"]
@@ -165,6 +189,10 @@ class Weibull(Distribution):
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
         """n draws: float64[n]."""
         return self.scale * rng.weibull(self.shape, n)
+
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        return np.asarray(self.scale * np.power(-np.log(normal_cdf(-normal)), 1 / self.shape), dtype=np.float64)
 
     def mean(self) -> float:
         """scale x gamma(1 + 1 / shape)."""
@@ -200,7 +228,7 @@ class Beta(Distribution):
         return self.low + (self.high - self.low) * self.a / (self.a + self.b)
 
 
-class Triangular(Distribution):
+class Triangular(Invertible):
     """Between two limits, with one value most likely."""
 
     type: Literal["triangular"]
@@ -218,12 +246,19 @@ class Triangular(Distribution):
         """n draws: float64[n]."""
         return rng.triangular(self.low, self.mode, self.high, n)
 
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        below, width = normal_cdf(normal), self.high - self.low
+        rising = self.low + np.sqrt(below * width * (self.mode - self.low))
+        falling = self.high - np.sqrt(normal_cdf(-normal) * width * (self.high - self.mode))
+        return np.where(below * width < self.mode - self.low, rising, falling)
+
     def mean(self) -> float:
         """(low + mode + high) / 3."""
         return (self.low + self.mode + self.high) / 3
 
 
-class Pareto(Distribution):
+class Pareto(Invertible):
     """A power law above a minimum: few are very large."""
 
     type: Literal["pareto"]
@@ -233,6 +268,10 @@ class Pareto(Distribution):
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
         """n draws: float64[n]."""
         return self.minimum * (1 + rng.pareto(self.shape, n))
+
+    def of_normal(self, normal: Floats) -> Floats:
+        """Quantiles: float64[n]."""
+        return np.asarray(self.minimum * np.power(normal_cdf(-normal), -1 / self.shape), dtype=np.float64)
 
     def mean(self) -> float:
         """minimum x shape / (shape - 1), infinite for shapes up to 1."""

@@ -19,6 +19,7 @@ from sim.model.needs import arrival_order
 from sim.model.order import words
 from sim.model.process import UserProcess
 from sim.model.segments import machine_of, segmentations_of, values_of
+from sim.model.sharing import sharing_problems
 from sim.model.sizes import choose_tick, expected_entities, facts_per_microsecond
 from sim.model.tables import Tables
 from sim.scenario.schema import Entity, Scenario
@@ -131,6 +132,7 @@ class _Compiler:
     def _check(self) -> None:
         """Raise ScenarioError for all problems found so far, of limits, and of names."""
         problems = [*self.tables.problems, *limit_problems(self.scenario, self.binder)]
+        problems += sharing_problems(self.scenario)
         problems += size_problems(self.scenario, self.binder, self.entities)
         problems += _name_problems(self.facts.streams)
         if problems:

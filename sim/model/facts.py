@@ -140,7 +140,7 @@ class FactCompiler:
 
     def _activity(self, name: str, spec: StreamSpec) -> Activity:
         kind = spec.entity
-        table = self._tables.make(f"streams.{name}", spec.attributes, self._tables.context(kind))
+        table = self._tables.make(f"streams.{name}", spec, self._tables.context(kind))
         stream = fact_stream(name, kind, None, table.schema(), self._rank(), spec.description)
         self._note(stream, kind)
         profile = profile_of(self._binder, self._lineage(kind), self._segmentations[kind], spec)
@@ -183,7 +183,7 @@ class FactCompiler:
         source: Stream,
     ) -> Follower:
         """A stream of `kind` whose facts follow from those of `source`, a stream of `owner`."""
-        table = self._tables.make(path, spec.attributes, self._tables.context(kind, source))
+        table = self._tables.make(path, spec, self._tables.context(kind, source))
         stream = fact_stream(name, kind, source, table.schema(), self._rank(), spec.description)
         self._note(stream, kind)
         effects = spec.segments if isinstance(spec, StreamSpec) else {}
@@ -209,7 +209,7 @@ class FactCompiler:
     def _flow(self, name: str, spec: Process) -> Flow:
         kind, path = spec.entity, f"processes.{name}"
         source = None if spec.start.on is None else self._source(f"{path}.start.on", spec.start.on, kind)[1]
-        table = self._tables.make(path, spec.attributes, self._tables.context(kind, source))
+        table = self._tables.make(path, spec, self._tables.context(kind, source))
         stream = step_stream(name, kind, table.schema(), self._rank(), spec.description)
         self._note(stream, kind)
         cases = case_stream(name, kind, table.schema(), self._rank()) if spec.cases else None
@@ -308,10 +308,10 @@ class FactCompiler:
         return owner, stream
 
     def _group(self, activities: Sequence[Activity]) -> None:
-        """One node for each activity, but one for all of a population that have running totals."""
+        """One node for each activity, but one for all of a population that have sequential values."""
         groups: dict[str, list[Activity]] = {}
         for activity in activities:
-            key = f"{activity.population} totals" if activity.table.totals else activity.name
+            key = f"{activity.population} sequences" if activity.table.sequences else activity.name
             groups.setdefault(key, []).append(activity)
         kinds = list(self._index)
         for group in groups.values():

@@ -9,7 +9,7 @@ from sim.maths.curves import integral
 from sim.maths.units import format_duration
 from sim.model.binding import Binder
 from sim.model.sizes import MAX_TICKS, expected_rate
-from sim.scenario.schema import Child, Scenario
+from sim.scenario.schema import Scenario
 
 MOST_ENTITIES = 1e8
 MOST_FACTS = 1e13
@@ -37,9 +37,6 @@ def limit_problems(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
     """All of a scenario's problems of this kind."""
     yield from _ticks(scenario)
     yield from _totals_of_births(scenario, binder)
-    for name, spec in scenario.streams.items():
-        for key, child in spec.children.items():
-            yield from _totals_of_children(f"streams.{name}.children.{key}", child)
 
 
 def _ticks(scenario: Scenario) -> Iterator[Problem]:
@@ -61,12 +58,3 @@ def _totals_of_births(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
         if integral(binder.product(arrivals.curves), scenario.start, scenario.end) <= 0:
             path = f"entities.{kind}.arrivals.curves"
             yield Problem(0, path, f"are 0 over the whole run, which leaves no time for {arrivals.total:,} births")
-
-
-def _totals_of_children(path: str, child: Child) -> Iterator[Problem]:
-    for name, attribute in child.attributes.items():
-        if attribute.type == "running_total":
-            message = "a running total adds up facts of a stream, not of its children; put it on the stream"
-            yield Problem(0, f"{path}.attributes.{name}", message)
-    for key, grandchild in child.children.items():
-        yield from _totals_of_children(f"{path}.children.{key}", grandchild)

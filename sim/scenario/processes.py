@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from sim.attributes.copula import Correlation
 from sim.attributes.registry import AnyAttribute
 from sim.maths.ages import AgeCurve
 from sim.maths.curves import CurveRef
@@ -106,6 +107,7 @@ class Process(Model):
     first: Name | None = Field(None, description="The first step; the first in the list if left out.")
     count: CountDistribution = Field(1, validate_default=True, description="Cases per start.")
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=1_000, description="Drawn at the start, carried along.")
+    correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
     steps: dict[Name, Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps by name.")
     cases: bool = Field(False, description="Also a stream `<process>_case`: one row for each finished case.")
 

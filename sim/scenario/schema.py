@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from sim.attributes.copula import Correlation
 from sim.attributes.registry import AnyAttribute
 from sim.errors import Problem
 from sim.maths.ages import AgeCurve
@@ -205,6 +206,7 @@ class Entity(Model):
     arrivals: Arrivals | None = Field(None, description="Those that are born during the run.")
     frailty: Frailty | None = Field(None, description="Heterogeneity of activity between entities, with mean 1.")
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Drawn at birth.")
+    correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
     segments: dict[Name, Annotated[dict[Name, Segment], Field(min_length=1, max_length=100)]] = Field(
         {}, max_length=20, description="Segmentations, each a set of weighted segments; multipliers multiply."
     )
@@ -238,6 +240,7 @@ class Child(Model):
         examples=[{"type": "lognormal", "median": "9d", "sigma": 0.6}],
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
+    correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
 
 
@@ -259,6 +262,7 @@ class StreamSpec(Model):
         {}, description="Multipliers by segment for this stream, instead of the segments' own."
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
+    correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
 
     @model_validator(mode="after")
