@@ -30,7 +30,11 @@ def world():
             "city": {"type": "choice", "values": ["Paris", "Lyon"]},
             "mail": {"type": "faker", "provider": "email"},
             "code": {"type": "uuid"},
+            "home": {"type": "geo_point", "centers": [{"lat": 48, "lon": 2}]},
+            "years": {"type": "integer", "low": 18, "high": 80},
+            "income": {"type": "lognormal", "median": 2000, "sigma": 0.5},
         },
+        "correlations": [{"between": ["years", "income"], "rho": 0.5}],
         "segments": {"tier": {"vip": {"weight": 1, "activity": 4}, "standard": {"weight": 3}}},
         "vintage": {"activity": {"type": "exponential", "rate": "-1%/day"}},
         "lifecycle": {"initial": "on", "states": states},
@@ -39,6 +43,17 @@ def world():
         "product": {"type": "lookup", "entity": "product", "weights": {"type": "zipf", "exponent": 1}},
         "amount": {"type": "lognormal", "median": 10, "sigma": 1},
         "sum": {"type": "running_total", "of": "amount"},
+        "left": {"type": "running_total", "of": "amount", "sign": -1, "start": 500, "floor": 0, "total": "left"},
+        "taken": {"type": "posted", "of": "left"},
+        "mood": {"type": "mean_reverting", "mean": 5, "sd": 1, "half_life": "2d"},
+        "habit": {"type": "autoregressive", "mean": 0, "sd": 1, "coefficient": 0.5},
+        "walk": {"type": "random_walk", "sd": 1, "per": "day"},
+        "where": {"type": "moving_point", "home": "user.home", "radius_km": 9, "speed_kmh": 9},
+        "kind": {
+            "type": "when",
+            "cases": [{"if": "tier = 'vip'", "then": {"type": "uniform", "low": 0, "high": 1}}],
+            "else": {"type": "exponential", "mean": 1},
+        },
     }
     child = {"count": {"type": "poisson", "mean": 1}, "after": {"type": "exponential", "mean": "5d"}}
     streams = {

@@ -72,8 +72,7 @@ class Attribute(Model, ABC):
 
         Raises ValueError where the generator has no quantile function.
         """
-        kind = getattr(self, "type", "this")
-        raise ValueError(f"cannot be correlated: {kind} has no quantile function; see `correlations` for those that do")
+        raise ValueError(f"cannot be correlated: {getattr(self, 'type', 'this')} has no quantile function here")
 
     def result_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
         """The type after factors and modifiers.

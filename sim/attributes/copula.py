@@ -13,6 +13,20 @@ from sim.attributes.column import Array, Column
 from sim.attributes.rows import Rows
 from sim.maths.model import Model, Name, shown
 
+WITH_QUANTILES = (
+    "choice",
+    "exponential",
+    "integer",
+    "lognormal",
+    "normal",
+    "pareto",
+    "poisson",
+    "triangular",
+    "uniform",
+    "weibull",
+)
+"""The generators that can be correlated."""
+
 
 class Correlation(Model):
     """Attributes that go up and down together (rho > 0), or against each other (rho < 0).
@@ -80,7 +94,8 @@ class Copula:
         try:
             self._attributes[name].from_normal(np.empty(0))
         except ValueError as error:
-            self.problems.append((place, "between", f"{shown(name)} {error}"))
+            reason = f"{shown(name)} {error}; these can be: {', '.join(WITH_QUANTILES)}"
+            self.problems.append((place, "between", reason))
 
     def _factorised(self, correlations: Sequence[Correlation]) -> Array:
         """The lower triangle whose product with independent normal numbers has the correlations."""

@@ -132,7 +132,7 @@ def _advance(
     else:
         bounds, clipped = floors
         after, added = floored(pushes[order], place, before, bounds[order], clipped[order])
-    last = np.flatnonzero(np.append(place[1:], 0) == 0)
+    last = np.flatnonzero(np.diff(who, append=-1))
     track.state.values[who[last]] = after[last]
     if track.spec.timed:
         track.seen.values[who[last]] = times[order][last]
