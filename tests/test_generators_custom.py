@@ -48,7 +48,7 @@ def test_a_function_reads_the_columns_it_was_registered_with():
         ({"type": "scaled", "scale": 1, "skale": 2}, "'skale' is not a parameter"),
         ({"type": "scalded", "scale": 1}, "did you mean 'scaled'"),
         ({"type": "lognorml", "median": 1}, "did you mean 'lognormal'"),
-        ({"type": "zzz"}, "there are array, beta"),
+        ({"type": "zzz"}, "there are array, autoregressive"),
         ({"median": 1}, "Field required"),
         ({"type": None}, "valid string"),
         (5, "valid dictionary"),
