@@ -19,7 +19,7 @@ from sim.model.limits import limit_problems, size_problems
 from sim.model.model import Machine, Model, Population, Trigger
 from sim.model.needs import arrival_order
 from sim.model.order import words
-from sim.model.process import UserProcess
+from sim.model.process import UserProcess, check_process
 from sim.model.segments import machine_of, segmentations_of, values_of
 from sim.model.sizes import choose_tick, expected_entities, facts_per_microsecond
 from sim.model.tables import Tables
@@ -56,6 +56,7 @@ class _Compiler:
         streams = {kind: births_of(self.ground, kind, tables[kind]) for kind in self.order}
         activities, followers, flows = facts_of(self.ground)
         for process in self.processes:
+            check_process(process, self.tables.types)
             add_process(self.ground, process)
         triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
