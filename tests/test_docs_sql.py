@@ -17,20 +17,20 @@ QUESTION = re.compile(r"^```sql\n(?P<sql>.*?)^```\n\n?(?P<answer>(?:^\|[^\n]*\n)
 CASES = [(page, number) for page in PAGES for number in range(len(QUESTION.findall(page.read_text(encoding="utf-8"))))]
 
 
-def shown(value):
+def shown(value, column):
     """A value as a cell shows it."""
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else str(value)
+    return f"{value:,}" if isinstance(value, int) and column != "year" else str(value)
 
 
 def answer(page, sql):
     """The result of a query over the page's scenario, as a Markdown table."""
     result = full_run(page.stem).db.execute(sql)
     names = [column[0] for column in result.description]
-    rows = [[shown(value) for value in row] for row in result.fetchall()]
+    rows = [[shown(*cell) for cell in zip(row, names, strict=True)] for row in result.fetchall()]
     assert rows, sql
     lines = [names, ["---"] * len(names), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
