@@ -85,7 +85,8 @@ class Client:
         Raises SinkError where others failed for a reason that these will meet too.
         """
         self.check()
-        refused = enqueue(self.producer, messages.topic, messages.values, messages.keys, messages.timestamps)
+        columns = (messages.values, messages.keys, messages.timestamps)
+        refused = enqueue(self.producer, messages.topic, *columns, messages.partition)
         self.handed += len(messages.values)
         self.bytes += messages.bytes
         self.failed.update(refused)
