@@ -4,7 +4,7 @@
 
 Three ways in turns, on the same broker, with the same client settings (idempotent, lz4) and explicit timestamps:
 
-    bare   a loop of Producer.produce() over messages that are ready, in the order of the sink
+    bare   a loop of Producer.produce() over the same messages, ready, in order of time
     sink   the Kafka sink, given the finished facts: encodes them, sends them and waits for every acknowledgement
     run    the whole: simulation, delivery and sink, as `datagen run` does it
 
@@ -59,11 +59,11 @@ class Contest:
         self.messages: list[Messages] = []
 
     def prepare(self) -> None:
-        """Make the messages for the bare loop: what the sink makes, in its order."""
+        """Make the messages for the bare loop: those of the sink, not grouped by partition."""
         encoders = {stream.name: Encoder(stream, stream.name, Json) for stream in self.model.streams}
         for window in self.windows:
             for group in slices(window):
-                self.messages += [encoders[batch.stream.name].encode(batch) for batch in group]
+                self.messages += [chunk for batch in group for chunk in encoders[batch.stream.name].encode(batch)]
 
     def bare(self) -> float:
         """produce() in a loop, then flush."""

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -16,6 +17,7 @@ from sinks.formats.json import Json
 from sinks.kafka.enqueue import enqueue
 from sinks.kafka.messages import Encoder, keys
 from sinks.kafka.mock import MockBroker
+from sinks.kafka.partitions import Partitions, murmur2
 from sinks.kafka.settings import DEFAULTS, resolve
 from sinks.kafka.topics import name, problems
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
@@ -192,9 +194,45 @@ def test_keys_are_text():
 
 
 def test_timestamps_are_event_times_in_milliseconds():
-    made = Encoder(VISIT, "t", Json).encode(sample_batch(VISIT, 3, start=START + 999, span=3000))
+    (made,) = Encoder(VISIT, "t", Json).encode(sample_batch(VISIT, 3, start=START + 999, span=3000))
     assert made.timestamps == [START // 1000, START // 1000 + 1, START // 1000 + 2]
     assert made.bytes == sum(map(len, made.values))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)]
+)
+def test_keys_are_hashed_as_the_java_client_does(text, expected):
+    assert murmur2([text, b"1", text]).astype(np.int32).tolist()[::2] == [expected, expected]
+
+
+def test_every_length_of_key_has_its_own_hash():
+    texts = [b"7" * length for length in range(1, 21)]
+    assert murmur2(texts).tolist() == [int(murmur2([text])[0]) for text in texts]
+    assert len(set(murmur2(texts).tolist())) == 20
+
+
+def test_partitions_are_remembered_and_do_not_depend_on_it():
+    rng = np.random.default_rng(8)
+    ids = np.concatenate([rng.integers(0, 5000, 3000), [-1, 2**40, 2**62]])
+    fresh, used = Partitions(7), Partitions(7)
+    used.of(rng.integers(0, 3000, 1000))
+    expected = (murmur2([str(number).encode() for number in ids.tolist()]) & 0x7FFFFFFF) % 7
+    assert fresh.of(ids).tolist() == used.of(ids).tolist() == expected.tolist()
+    assert used.of(ids[:3000]).tolist() == expected[:3000].tolist()
+
+
+def test_messages_come_grouped_by_partition_and_in_order():
+    batch = sample_batch(VISIT, 100)
+    groups = Encoder(VISIT, "t", Json, partitions=3).encode(batch)
+    assert len({group.partition for group in groups}) == len(groups)
+    found = [json.loads(value)["visit_id"] for group in groups for value in group.values]
+    assert sorted(found) == list(range(100))
+    for group in groups:
+        ids = [json.loads(value)["visit_id"] for value in group.values]
+        assert ids == sorted(ids)
+        assert group.keys == [str(number % 7).encode() for number in ids]
+        assert len(group.timestamps) == len(ids)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,8 @@ def _tax_season(axes: Axes, world: World) -> None:
 
 def _portal(axes: Axes, world: World) -> None:
     month, group, share = world.columns(
-        """WITH month AS (SELECT unnest(generate_series(TIMESTAMP '2023-01-02', '2025-12-31', INTERVAL 1 MONTH)) month),
+        """WITH month AS (SELECT unnest(generate_series(TIMESTAMP '2023-01-02', '2025-12-31', INTERVAL 1 MONTH))
+                              AS month),
                 state AS (SELECT citizen_id, event_time, state FROM citizen
                           UNION ALL SELECT citizen_id, event_time, to_state FROM citizen_lifecycle),
                 past AS (SELECT month, citizen_id, arg_max(state, event_time) AS state

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -116,12 +114,3 @@ class Brancher:
                 f"{self._flow.name}, {who}, {when}: the probabilities of the ways on from {self._flow.steps[step]!r}"
                 f" sum to {total[first]:g} after their factors; at most 1 is possible"
             )
-
-
-def largest_share(branches: Sequence[Branch], segments: Sequence[int]) -> float:
-    """Sum of the branches' probabilities for a combination of segments, by code, before age and time."""
-    return sum(
-        branch.probability
-        * float(np.prod([by[code] for by, code in zip(branch.probabilities.segments, segments, strict=True)]))
-        for branch in branches
-    )

@@ -17,7 +17,7 @@ from sim.engine.block import Block
 from sim.engine.growable import Growable
 from sim.engine.rows import EventRows
 from sim.maths.arrays import Floats
-from sim.maths.recurrences import floored, linear, places
+from sim.maths.recurrences import floored, in_order, linear, places
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -118,7 +118,7 @@ def _advance(
     facts = [rows[entry.stream] for entry in track.entries]
     entities = np.concatenate([own.entities for own in facts])
     times = np.concatenate([own.times for own in facts])
-    order = np.lexsort((times, entities))
+    order = in_order(entities, times)
     who = entities[order]
     place = places(who)
     gaps = np.empty(len(who))

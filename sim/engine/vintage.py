@@ -74,10 +74,10 @@ def _cell_width(breaks: NDArray[np.int64], until: int) -> int:
     if len(breaks):
         distance = int(breaks[0])
         if np.all(breaks % distance == 0) and until // distance < _CELLS:
-            pieces = -(-distance // width)
-            while distance % pieces:
-                pieces += 1
-            width = distance // pieces
+            fewest = -(-distance // width)
+            # Where hardly anything divides the distance, cells do not fit: their bounds are wider, not wrong.
+            pieces = next((number for number in range(fewest, 2 * fewest + 1) if distance % number == 0), 0)
+            width = distance // pieces if pieces else width
     return width
 
 

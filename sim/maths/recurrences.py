@@ -20,6 +20,11 @@ def places(runs: Times) -> Times:
     return np.arange(len(runs)) - np.repeat(first, length)
 
 
+def in_order(runs: Times, times: Times) -> Times:
+    """The order int64[n] in which runs lie together and each goes by time; equal times stay as they are given."""
+    return np.lexsort((times, runs))
+
+
 def linear(pushes: Floats, place: Times, before: Floats, keeps: Floats | None = None) -> Floats:
     """x_k = keep_k x_(k-1) + push_k along every run; `before` float64[n] is x_(-1) of each element's run.
 

@@ -12,16 +12,19 @@ from sim.errors import Problem, ScenarioError
 from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
-from sim.model.facts import FactCompiler
+from sim.model.births import births_of
+from sim.model.facts import add_process, facts_of
+from sim.model.ground import Ground
 from sim.model.limits import limit_problems, size_problems
 from sim.model.model import Machine, Model, Population, Trigger
 from sim.model.needs import arrival_order
 from sim.model.order import words
-from sim.model.process import UserProcess
+from sim.model.process import UserProcess, check_process
 from sim.model.segments import machine_of, segmentations_of, values_of
 from sim.model.sharing import sharing_problems
 from sim.model.sizes import choose_tick, expected_entities, facts_per_microsecond
 from sim.model.tables import Tables
+from sim.model.triggering import conception, pushes
 from sim.scenario.schema import Entity, Scenario
 
 LANGUAGE_VERSION = 1
@@ -47,19 +50,19 @@ class _Compiler:
         self.tables = Tables(scenario, self.segmentations)
         self.arrivals = {kind: self._arrivals(scenario.entities[kind]) for kind in self.order}
         self.entities = expected_entities(scenario, self.arrivals)
-        self.facts = FactCompiler(scenario, self.binder, self.index, self.segmentations, self.tables, self.entities)
+        self.ground = Ground(scenario, self.binder, self.index, self.segmentations, self.tables, self.entities)
 
     def model(self) -> Model:
         tables = {kind: self.tables.of_entity(kind) for kind in self.order}
-        for kind in self.order:
-            self.facts.births(kind, tables[kind])
-        activities, followers, flows = self.facts.all()
+        streams = {kind: births_of(self.ground, kind, tables[kind]) for kind in self.order}
+        activities, followers, flows = facts_of(self.ground)
         for process in self.processes:
-            self.facts.process(process)
-        triggers = {kind: self.facts.conception(kind) for kind in self.order}
+            check_process(process, self.tables.types)
+            add_process(self.ground, process)
+        triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
         self._check()
-        nodes = self.facts.graph.order()
+        nodes = self.ground.graph.order()
         return Model(
             name=self.scenario.name,
             digest=digest(self.scenario),
@@ -69,13 +72,14 @@ class _Compiler:
             blocks=self.scenario.blocks,
             curves=self.binder.curves,
             populations=tuple(
-                self._population(kind, tables[kind], machines[kind], triggers[kind]) for kind in self.order
+                self._population(kind, tables[kind], machines[kind], triggers[kind], streams[kind])
+                for kind in self.order
             ),
             activities=activities,
             followers=followers,
             flows=flows,
             nodes=nodes,
-            streams=tuple(self.facts.streams),
+            streams=tuple(self.ground.streams),
             processes=self.processes,
             order=words(nodes, self.order, machines),
         )
@@ -96,15 +100,19 @@ class _Compiler:
     def _machine(self, kind: str) -> Machine | None:
         """The lifecycle of `kind`; what its transitions are triggered by is settled."""
         entity = self.scenario.entities[kind]
-        return machine_of(self.binder, entity, self.segmentations[kind], self.facts.pushes(kind))
+        return machine_of(self.binder, entity, self.segmentations[kind], pushes(self.ground, kind))
 
     def _population(
-        self, kind: str, table: AttributeTable, machine: Machine | None, trigger: Trigger | None
+        self,
+        kind: str,
+        table: AttributeTable,
+        machine: Machine | None,
+        trigger: Trigger | None,
+        streams: tuple[Stream | None, Stream | None],
     ) -> Population:
         entity = self.scenario.entities[kind]
         rate, curve = self.arrivals[kind]
         initial = entity.initial.count if entity.initial else 0
-        births, transitions = self.facts.of_entity[kind]
         return Population(
             name=kind,
             index=self.index[kind],
@@ -119,14 +127,14 @@ class _Compiler:
             frailty=entity.frailty,
             segmentations=self.segmentations[kind],
             machine=machine,
-            profiles=tuple(self.facts.profiles[kind]),
+            profiles=tuple(self.ground.profiles.get(kind, ())),
             values=values_of(entity, self.segmentations[kind], {}),
             table=table,
             kept=frozenset(self.tables.readers.kept(kind) & set(table.types)),
             # Whoever is looked up needs its ancestors wherever it is known.
             shared=kind in self.tables.readers.shared,
-            stream=births,
-            transitions=transitions,
+            stream=streams[0],
+            transitions=streams[1],
         )
 
     def _check(self) -> None:
@@ -134,7 +142,7 @@ class _Compiler:
         problems = [*self.tables.problems, *limit_problems(self.scenario, self.binder)]
         problems += sharing_problems(self.scenario)
         problems += size_problems(self.scenario, self.binder, self.entities)
-        problems += _name_problems(self.facts.streams)
+        problems += _name_problems(self.ground.streams)
         if problems:
             raise ScenarioError(problems)
 

@@ -6,10 +6,60 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sim.attributes.table import AttributeTable
+from sim.batch import Stream
+from sim.model.activities import acting
 from sim.model.binding import Binder
-from sim.model.model import Branch, BranchFactors, Factors, Segmentation
+from sim.model.ground import Ground, reads_states
+from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Trigger
+from sim.model.schemas import case_stream, step_stream
+from sim.model.segments import values_of
+from sim.model.tables import carried_of, reads_state
+from sim.model.triggering import trigger_of
 from sim.scenario import processes as language
 from sim.scenario.schema import StreamSpec
+
+
+def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
+    """A process of the scenario, and its node, which waits for whatever starts the cases."""
+    kind, path, on = spec.entity, f"processes.{name}", spec.start.on
+    source = None if on is None else ground.source(f"{path}.start.on", on, kind)[1]
+    table = ground.tables.make(path, spec, ground.tables.context(kind, source))
+    stream = step_stream(name, kind, table.schema(), ground.rank, spec.description)
+    ground.note(stream, kind)
+    cases = case_stream(name, kind, table.schema(), ground.rank) if spec.cases else None
+    if cases is not None:
+        ground.note(cases, kind)
+    start, trigger = _beginning(ground, name, spec, table, stream, source)
+    stateful = reads_state(table) or bool(start is not None and start.states) or reads_states(on)
+    node = Node("process", ground.index[kind], (name, *([cases.name] if cases is not None else [])))
+    ground.graph.add(node, name, node.names, ground.waits(kind, stateful, table.lookups) | ground.after(on))
+    return Flow(
+        name=name,
+        population=ground.index[kind],
+        start=start,
+        trigger=trigger,
+        count=spec.count,
+        steps=tuple(spec.steps),
+        first=list(spec.steps).index(spec.initial),
+        branches=branches_of(ground.binder, spec, ground.segmentations[kind]),
+        limits=tuple(step.limit or 0 for step in spec.steps.values()),
+        values=values_of(ground.scenario.entities[kind], ground.segmentations[kind], {}),
+        table=table,
+        stream=stream,
+        cases=cases,
+    )
+
+
+def _beginning(
+    ground: Ground, name: str, spec: language.Process, table: AttributeTable, stream: Stream, source: Stream | None
+) -> tuple[Activity | None, Trigger | None]:
+    """What starts the cases: a hidden activity, or the facts of the stream `source`."""
+    if spec.start.on is None or source is None:
+        return acting(ground, name, start_of(spec), table, stream, ()), None
+    carried = carried_of(table, source.name)
+    path = f"processes.{name}.start.on"
+    return None, trigger_of(ground, path, spec.start.on, spec.entity, carried, spec.count)
 
 
 def start_of(process: language.Process) -> StreamSpec:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import repeat
 from operator import length_hint
 
@@ -18,8 +19,11 @@ def enqueue(
     values: Sequence[bytes],
     keys: Sequence[bytes | None],
     timestamps: Sequence[int],
+    partition: int = -1,
 ) -> Counter[str]:
     """Hand every message over, in order; `timestamps` are milliseconds since the epoch.
+
+    They go to `partition`, or each to the one that the client chooses by its key (-1).
 
     Where the producer's queue is full, waits for room and goes on at the message that was refused, so nothing is lost
     and nothing overtakes. Returns, by reason, how many messages the client refused for good: those that are too
@@ -29,7 +33,7 @@ def enqueue(
     left = iter(values)
     # The loop over messages runs in C: with a Python loop around it, produce() is reached 1.5 M times a second, so 2.2.
     nothing = repeat(None)
-    calls = map(producer.produce, repeat(topic), left, keys, repeat(-1), nothing, nothing, timestamps)
+    calls = map(producer.produce, repeat(topic), left, keys, repeat(partition), nothing, nothing, timestamps)
     drain = deque[None](maxlen=0).extend
     while True:
         try:
@@ -37,21 +41,19 @@ def enqueue(
             return refused
         except BufferError:
             place = len(values) - length_hint(left) - 1
-            _insist(producer, topic, values[place], keys[place], timestamps[place], refused)
+            one = partial(producer.produce, topic, values[place], keys[place], partition, timestamp=timestamps[place])
+            refused.update(_insist(producer, one))
         except KafkaException as error:
             refused[error.args[0].str()] += 1
 
 
-def _insist(
-    producer: Producer, topic: str, value: bytes, key: bytes | None, timestamp: int, refused: Counter[str]
-) -> None:
+def _insist(producer: Producer, produce: Callable[[], None]) -> Counter[str]:
     while True:
         producer.poll(_WAIT)
         try:
-            producer.produce(topic, value, key, timestamp=timestamp)
-            return
+            produce()
+            return Counter()
         except BufferError:
             continue
         except KafkaException as error:
-            refused[error.args[0].str()] += 1
-            return
+            return Counter([error.args[0].str()])

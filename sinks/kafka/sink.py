@@ -55,14 +55,18 @@ class Kafka(Sink):
 
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
         topics = {stream.name: name(self._template, run.scenario, stream.name) for stream in streams}
-        self._encoders = {stream.name: Encoder(stream, topics[stream.name], self._format) for stream in streams}
         self._client = Client(self._settings, self.target.url)
         self._client.connect(self._timeout)
         try:
             ready = Topics(self._client.admin(), self._timeout, int(self._settings.values["batch.size"]))
-            ready.prepare(topics.values(), self._partitions, self._replication, run)
+            counts = ready.prepare(topics.values(), self._partitions, self._replication, run)
         except KafkaException as error:
             raise self._client.broken(error) from None
+        # Another partitioner is the client's affair.
+        known = self._settings.values["partitioner"] in ("murmur2", "murmur2_random")
+        for stream in streams:
+            topic = topics[stream.name]
+            self._encoders[stream.name] = Encoder(stream, topic, self._format, counts[topic] if known else 0)
         self._pipeline = Pipeline(self._encode, self._client.send)
 
     def _write(self, batch: Batch) -> None:
@@ -77,7 +81,7 @@ class Kafka(Sink):
         self._client.check()
 
     def _encode(self, group: Sequence[Batch]) -> list[Messages]:
-        return [self._encoders[batch.stream.name].encode(batch) for batch in group]
+        return [messages for batch in group for messages in self._encoders[batch.stream.name].encode(batch)]
 
     def _close(self, sound: bool) -> Report:
         client, facts = self._client, self.committed

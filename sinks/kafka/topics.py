@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException
@@ -29,6 +29,7 @@ ANY_TIME_BEFORE_3_6 = _KEPT | {"message.timestamp.difference.max.ms": str(2**63 
 
 _LEGAL = re.compile(r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$")
 _FIELD = re.compile(r"\{([^{}]*)\}")
+_KNOWN = 2.0
 _FIELDS = ("scenario", "stream")
 
 
@@ -57,15 +58,16 @@ class Topics:
         self._timeout = timeout
         self._batch = batch
 
-    def prepare(self, wanted: Iterable[str], partitions: int, replication: int, run: Run) -> None:
+    def prepare(self, wanted: Collection[str], partitions: int, replication: int, run: Run) -> dict[str, int]:
         """Create the topics that are missing (0 partitions or replicas: as the broker likes), examine the others.
 
-        Raises SinkError where one cannot be created. What an existing topic would do to the facts is logged.
+        Returns how many partitions each has, 0 where that is not known yet. Raises SinkError where one cannot be
+        created. What an existing topic would do to the facts is logged.
         """
         cluster = self._admin.list_topics(timeout=self._timeout)
         if cluster.controller_id not in cluster.brokers:
             LOG.info("this broker has no controller to create topics: they must come into being when written to")
-            return
+            return dict.fromkeys(wanted, 0)
         there = cluster.topics
         missing = [topic for topic in wanted if topic not in there]
         if missing:
@@ -76,6 +78,17 @@ class Topics:
                 LOG.warning("topic %r has %d partitions, not %d", topic, len(there[topic].partitions), partitions)
         if existing:
             self._examine(existing, run)
+        return {topic: len(there[topic].partitions) if topic in there else self._count(topic) for topic in wanted}
+
+    def _count(self, topic: str) -> int:
+        # A new topic is known to its leader a moment after it was created.
+        deadline = time.monotonic() + _KNOWN
+        while time.monotonic() < deadline:
+            found = self._admin.list_topics(topic, timeout=self._timeout).topics[topic]
+            if found.error is None and found.partitions:
+                return len(found.partitions)
+            time.sleep(0.02)
+        return 0
 
     def _create(self, topics: list[str], partitions: int, replication: int) -> None:
         refused: list[str] = []

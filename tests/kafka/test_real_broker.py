@@ -101,6 +101,31 @@ def test_facts_of_any_year_are_kept(address, prefix, year):
     assert report.acknowledged == len(read(address, f"{prefix}visit")) == 100
 
 
+@pytest.mark.parametrize("partitions", [1, 3, 8])
+def test_keys_go_where_the_client_would_send_them(address, prefix, partitions):
+    url = f"kafka://{address}?partitions={partitions}&prefix={prefix}"
+    send(f"{url}ours.").close()
+    sink = open_sink(f"{url}theirs.")
+    sink.open([VISIT], sample_run())
+    sink._encoders["visit"]._partitions = None
+    sink.write(sample_batch(VISIT, 100))
+    sink.commit(START + SPAN)
+    sink.close()
+    ours, theirs = (places(address, f"{prefix}{name}.visit") for name in ("ours", "theirs"))
+    assert ours == theirs
+    assert len(ours) == 7
+
+
+def places(address, topic):
+    return {record.key(): record.partition() for record in read(address, topic)}
+
+
+def test_another_partitioner_is_left_to_the_client(address, prefix):
+    report = send(f"kafka://{address}?partitions=3&prefix={prefix}", given={"partitioner": "consistent_random"}).close()
+    assert report.acknowledged == 100
+    assert_in_order_per_key(read(address, f"{prefix}visit"), VISIT)
+
+
 def test_topics_are_named_by_template(address, prefix):
     send(f"kafka://{address}?topic={prefix}{{scenario}}.{{stream}}").close()
     assert len(read(address, f"{prefix}sample.visit")) == 100

@@ -1,0 +1,78 @@
+"""Followers: streams whose facts follow from those of another stream, and the children of a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sim.batch import Stream
+from sim.maths.distributions import CountDistribution
+from sim.model.ground import Ground
+from sim.model.model import Follower, Node
+from sim.model.schemas import fact_stream
+from sim.model.segments import values_of
+from sim.model.tables import carried_of, reads_state
+from sim.model.triggering import trigger_of
+from sim.scenario.schema import Child, StreamSpec
+from sim.scenario.triggers import On
+
+
+def follower_of(ground: Ground, name: str, spec: StreamSpec) -> Follower:
+    """A stream of the scenario that follows from another, and its node, which waits for that one's."""
+    assert spec.on is not None
+    source = ground.source(f"streams.{name}.on", spec.on, spec.entity)[1]
+    follower = _follower(ground, f"streams.{name}", name, spec, spec.on, spec.count, spec.entity, source)
+    node = Node("follower", ground.index[spec.entity], (name, *names_of(follower.children)))
+    waits = ground.waits(spec.entity, reads_states_at_all(follower), looked_up(follower))
+    ground.graph.add(node, name, node.names, waits | ground.after(spec.on))
+    return follower
+
+
+def children_of(ground: Ground, path: str, children: Mapping[str, Child], source: Stream) -> tuple[Follower, ...]:
+    """The children of the stream `source` that the scenario has at `path`."""
+    kind = ground.known[source.name][0]
+    found = []
+    for name, child in children.items():
+        on = On(stream=source.name, probability=child.probability, after=child.after)
+        found.append(_follower(ground, f"{path}.children.{name}", name, child, on, child.count, kind, source))
+    return tuple(found)
+
+
+def _follower(
+    ground: Ground,
+    path: str,
+    name: str,
+    spec: Child | StreamSpec,
+    on: On,
+    count: CountDistribution,
+    kind: str,
+    source: Stream,
+) -> Follower:
+    """A stream of `kind` whose facts follow from those of `source`."""
+    table = ground.tables.make(path, spec, ground.tables.context(kind, source))
+    stream = fact_stream(name, kind, source, table.schema(), ground.rank, spec.description)
+    ground.note(stream, kind)
+    effects = spec.segments if isinstance(spec, StreamSpec) else {}
+    return Follower(
+        name=name,
+        population=ground.index[kind],
+        trigger=trigger_of(ground, f"{path}.on", on, kind, carried_of(table, source.name), count),
+        values=values_of(ground.scenario.entities[kind], ground.segmentations[kind], effects),
+        table=table,
+        children=children_of(ground, path, spec.children, stream),
+        stream=stream,
+    )
+
+
+def reads_states_at_all(follower: Follower) -> bool:
+    """Whether a follower or what follows from it reads in which state an entity is."""
+    return reads_state(follower.table) or any(map(reads_states_at_all, follower.children))
+
+
+def looked_up(follower: Follower) -> set[str]:
+    """The kinds that a follower or what follows from it looks up."""
+    return set(follower.table.lookups).union(*(looked_up(child) for child in follower.children))
+
+
+def names_of(children: Sequence[Follower]) -> list[str]:
+    """The names of followers and of what follows from them."""
+    return [name for child in children for name in (child.name, *names_of(child.children))]

@@ -1,0 +1,83 @@
+"""Which partition a key belongs to, for many keys at once.
+
+The client would find it for each record alone. Known beforehand, records can be handed over grouped by partition,
+which costs it a quarter less: it locks one queue at a time, and fills one batch at a time. The function is that of
+the Java client (murmur2 over the key's bytes, made positive, modulo the number of partitions), so equal keys of
+other producers go to the same partition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+_M = np.uint32(0x5BD1E995)
+_SEED = 0x9747B28C
+_POSITIVE = np.uint32(0x7FFFFFFF)
+CACHED = 2**26
+"""Ids below this have their partition remembered, in two bytes each."""
+
+
+def murmur2(keys: Sequence[bytes]) -> NDArray[np.uint32]:
+    """Austin Appleby's MurmurHash2 of each key, with the seed that Kafka uses."""
+    hashes = np.zeros(len(keys), np.uint32)
+    lengths = np.fromiter(map(len, keys), np.int64, len(keys))
+    padded = np.array(keys, dtype=bytes)
+    for length in np.unique(lengths).tolist():
+        chosen = np.flatnonzero(lengths == length)
+        text = padded[chosen].view(np.uint8).reshape(len(chosen), -1)
+        hashes[chosen] = _hash(np.ascontiguousarray(text), length)
+    return hashes
+
+
+def _hash(text: NDArray[np.uint8], length: int) -> NDArray[np.uint32]:
+    """The hashes of texts of one length, given as rows of bytes."""
+    found = np.full(len(text), np.uint32(_SEED ^ length))
+    whole = length // 4
+    words = np.ascontiguousarray(text[:, : whole * 4]).view("<u4").astype(np.uint32, copy=False)
+    for column in range(whole):
+        word = words[:, column] * _M
+        found = found * _M ^ (word ^ word >> np.uint32(24)) * _M
+    if length % 4:
+        for place in range(length - 1, whole * 4 - 1, -1):
+            found = found ^ text[:, place].astype(np.uint32) << np.uint32(8 * (place - whole * 4))
+        found = found * _M
+    found = (found ^ found >> np.uint32(13)) * _M
+    mixed: NDArray[np.uint32] = found ^ found >> np.uint32(15)
+    return mixed
+
+
+class Partitions:
+    """The partitions of a topic that has `count` of them, by the id of an entity, whose text is the key."""
+
+    def __init__(self, count: int) -> None:
+        self._count = np.uint32(count)
+        self._known = np.full(1024, -1, np.int16)
+
+    def of(self, ids: NDArray[np.int64]) -> NDArray[np.int16]:
+        """The partition of each id."""
+        if not len(ids):
+            return np.zeros(0, np.int16)
+        if int(ids.min()) < 0 or int(ids.max()) >= CACHED:
+            unique, places = np.unique(ids, return_inverse=True)
+            return self._compute(unique)[places]
+        self._reach(int(ids.max()))
+        found = self._known[ids]
+        missing = np.unique(ids[found < 0])
+        if len(missing):
+            self._known[missing] = self._compute(missing)
+            found = self._known[ids]
+        return found
+
+    def _reach(self, last: int) -> None:
+        if last >= len(self._known):
+            longer = np.full(1 << last.bit_length(), -1, np.int16)
+            longer[: len(self._known)] = self._known
+            self._known = longer
+
+    def _compute(self, ids: NDArray[np.int64]) -> NDArray[np.int16]:
+        keys = pl.Series(ids).cast(pl.String).cast(pl.Binary).to_list()
+        return ((murmur2(keys) & _POSITIVE) % self._count).astype(np.int16)
