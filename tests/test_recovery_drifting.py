@@ -103,6 +103,15 @@ def test_streams_that_share_a_track_see_the_same_value():
     assert steps.std() < 0.1, "whichever stream came before"
 
 
+def test_where_the_mean_is_null_the_value_is_null():
+    mean = {"type": "constant", "value": 20, "modifiers": [{"type": "null", "probability": 0.5}]}
+    stream = {"attributes": {"m": mean, "x": REVERTING | {"mean": "m"}}}
+    act = tables(acting(20, "1/day", stream=stream, end="2024-03-01"))["act"]
+    assert act["m"].is_null().any()
+    assert (act["x"].is_null() == act["m"].is_null()).all()
+    assert not act["x"].is_nan().any()
+
+
 def test_modifiers_change_what_is_shown_and_not_what_is_remembered():
     shown = series(REVERTING | {"modifiers": [{"type": "clamp", "min": 20}, {"type": "round", "digits": 1}]})
     plain = series(REVERTING)

@@ -75,6 +75,17 @@ def test_a_stream_without_a_floor_may_go_below_and_only_rises_from_there():
     assert (trade.filter(pl.col("t") < 0)["done"] >= 0).all()
 
 
+def test_a_floor_that_is_null_is_none():
+    limit = {"limit": {"type": "constant", "value": 0, "modifiers": [{"type": "null", "probability": 0.5}]}}
+    amount = {"type": "constant", "value": -1}
+    total = {"type": "running_total", "of": "amount", "floor": "user.limit"}
+    stream = {"entity": "user", "rate": "1/day", "attributes": {"amount": amount, "t": total}}
+    run = tables(scenario(entities=population(40, attributes=limit), streams={"act": stream}))
+    last = run["act"].group_by("user_id", maintain_order=True).last().join(run["user"], on="user_id")
+    assert (last.filter(pl.col("limit").is_null())["t"] < -200).all()
+    assert (last.filter(pl.col("limit") == 0)["t"] == 0).all()
+
+
 def test_one_entity_with_very_many_facts_in_a_window_is_exact_too():
     amount = {"type": "choice", "values": [-3, 2]}
     total = {"type": "running_total", "of": "amount", "floor": 0}

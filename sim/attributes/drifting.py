@@ -62,9 +62,11 @@ class _Stationary(_Drifting):
         """The correlation with the value before, for each gap."""
 
     def shown(self, states: Column, rows: Rows) -> Column:
-        """mean + sd x deviation, with the mean and the sd of each row."""
+        """mean + sd x deviation, with the mean and the sd of each row; null where one of these is."""
+        read = [rows.column(a) for a in (self.mean, self.sd) if isinstance(a, str)]
         mean, sd = (rows.column(a).floats() if isinstance(a, str) else a for a in (self.mean, self.sd))
-        return Column(mean + sd * states.values, pa.float64())
+        unknown = [column.mask for column in read if column.mask is not None]
+        return Column(mean + sd * states.values, pa.float64(), np.logical_or.reduce(unknown) if unknown else None)
 
 
 class MeanReverting(_Stationary):

@@ -95,8 +95,8 @@ def _posted(spec: Sequential, added: Floats) -> Floats:
     return added * sign + 0.0
 
 
-def _level(block: Block, level: float | str, entities: NDArray[np.int64]) -> Floats:
-    """A number, or the attribute of `entities` or of their ancestors that holds it: float64[n]."""
+def _level(block: Block, level: float | str, entities: NDArray[np.int64], null: float = 0.0) -> Floats:
+    """A number, or the attribute of `entities` or of their ancestors that holds it: float64[n]; `null` for nulls."""
     if not isinstance(level, str):
         return np.full(len(entities), float(level))
     kind, _, name = level.rpartition(".")
@@ -105,7 +105,8 @@ def _level(block: Block, level: float | str, entities: NDArray[np.int64]) -> Flo
     holders = block.ancestors(entities, generation)
     if name == "id":
         return lineage[generation].ids[holders].astype(np.float64)
-    return lineage[generation].columns[name].column.take(holders).floats()
+    values = lineage[generation].columns[name].column.take(holders).floats()
+    return np.where(np.isnan(values), null, values)
 
 
 def _advance(
@@ -124,14 +125,12 @@ def _advance(
     gaps = np.empty(len(who))
     gaps[order] = _gaps(track, who, times[order], place) if track.spec.timed else 0.0
     keeps, pushes = _steps(track, gaps, facts, drawn)
-    before = track.state.values[who]
+    before, added = track.state.values[who], pushes[order]
     floors = _floors(block, track, facts)
     if floors is None:
-        after = linear(pushes[order], place, before, None if keeps is None else keeps[order])
-        added = pushes[order]
+        after = linear(added, place, before, None if keeps is None else keeps[order])
     else:
-        bounds, clipped = floors
-        after, added = floored(pushes[order], place, before, bounds[order], clipped[order])
+        after, added = floored(added, place, before, floors[0][order], floors[1][order])
     last = np.flatnonzero(np.diff(who, append=-1))
     track.state.values[who[last]] = after[last]
     if track.spec.timed:
@@ -177,9 +176,8 @@ def _floors(block: Block, track: _Track, facts: Sequence[EventRows]) -> tuple[Fl
     """The floor of every fact, and whether it is clipped there; None where no stream has a floor."""
     bounds, clipped, any_ = [], [], False
     for entry, own in zip(track.entries, facts, strict=True):
-        assert isinstance(entry.spec, Sequential)
         floor = entry.spec.floor if isinstance(entry.spec, RunningTotal) else None
         any_ |= floor is not None
-        bounds.append(_level(block, -np.inf if floor is None else floor, own.entities))
+        bounds.append(_level(block, -np.inf if floor is None else floor, own.entities, -np.inf))
         clipped.append(np.full(len(own), isinstance(entry.spec, RunningTotal) and entry.spec.below == "clip"))
     return (np.concatenate(bounds), np.concatenate(clipped)) if any_ else None

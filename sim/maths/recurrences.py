@@ -54,7 +54,7 @@ def floored(values: Floats, place: Times, before: Floats, floors: Floats, clippe
     A negative value that would end below its floor is left out (`clipped` False) or cut to what there is above the
     floor (True); a sum that lies below already can only rise. All arrays are [n]; -inf is no floor. Runs that never
     touch a floor cost a sum; the others go in rounds from their first breach on, one element of each run at a time,
-    since what a refusal leaves is a new beginning: some 20 us a round.
+    since what a refusal leaves is a new beginning: some 30 us a round.
     """
     sums, added = linear(values, place, before), values.copy()
     breaches = np.flatnonzero((values < 0) & (sums < floors))
