@@ -124,10 +124,13 @@ def test_births_that_have_no_time_are_refused():
         model(scenario(entities={"user": {"arrivals": arrivals}}))
 
 
-def test_totals_of_children_are_refused():
-    child = {"attributes": {"one": {"type": "constant", "value": 1}, "sum": {"type": "running_total", "of": "one"}}}
-    with pytest.raises(ScenarioError, match=r"children\.line\.attributes\.sum"):
-        model(acting(1, "1/day", stream={"children": {"line": child}}))
+def test_what_has_no_past_can_have_no_totals():
+    attributes = {"one": {"type": "constant", "value": 1}, "sum": {"type": "running_total", "of": "one"}}
+    with pytest.raises(ScenarioError, match=r"entities\.user\.attributes\.sum: follows from an entity's facts"):
+        model(acting(1, "1/day", {"attributes": attributes}))
+    case = {"entity": "user", "start": {"rate": "1/day"}, "attributes": attributes, "steps": {"one": {}}}
+    with pytest.raises(ScenarioError, match=r"processes\.case\.attributes\.sum: follows from an entity's facts"):
+        model(acting(1, "1/day", processes={"case": case}))
 
 
 def test_ages_may_be_huge_and_are_never_negative():
