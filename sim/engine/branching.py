@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -126,12 +124,3 @@ def _before(cases: Pending, place: int, step: int) -> Indices:
     if place < 0:
         return np.asarray(cases.carried["index"].values)
     return np.asarray(cases.carried[f"visits.{place}"].values - (place == step))
-
-
-def largest_share(branches: Sequence[Branch], segments: Sequence[int]) -> float:
-    """Sum of the branches' probabilities for a combination of segments, by code, before age and time."""
-    return sum(
-        branch.probability
-        * float(np.prod([by[code] for by, code in zip(branch.probabilities.segments, segments, strict=True)]))
-        for branch in branches
-    )

@@ -137,13 +137,12 @@ class Process(Model):
     )
     cases: bool = Field(False, description="Also a stream `<process>_case`: one row for each finished case.")
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        for name, step in self.steps.items():
-            for number, branch in enumerate(step.next):
-                if branch.otherwise is not None and branch.timeout is None and self.timeout is None:
-                    raise ValueError(f"steps.{name}.next[{number}]: 'otherwise' goes with 'timeout'")
-        return self
+    @field_validator("steps")
+    @classmethod
+    def _spare(cls, steps: dict[str, Step]) -> dict[str, Step]:
+        if ANY in steps:
+            raise ValueError(f"a step cannot be called {ANY!r}: in a history, that means all steps together")
+        return steps
 
     @field_validator("first")
     @classmethod
