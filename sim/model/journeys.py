@@ -7,7 +7,7 @@ these counts, as far as they matter.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from sim.maths.arrays import Floats
 from sim.model.model import Branch, BranchFactors, Flow
 
 MOST_STATES = 300_000
+
+States = tuple[Indices, ...]
+"""Of every state: the step, how many steps came before, how often each counted step was among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +53,9 @@ def journey_of(flow: Flow, codes: Sequence[int]) -> Journey:
     )
     first = np.zeros(math.prod(shape))
     first[np.ravel_multi_index((np.arange(len(flow.steps)), *[0] * (len(shape) - 1)), shape)] = flow.first
-    steps = np.asarray(states[0], dtype=np.int64)
     chain = Chain(first, source, target, probability)
-    _check(flow, chain, steps)
-    return Journey(chain, steps)
+    _check(flow, codes, states, chain)
+    return Journey(chain, np.asarray(states[0], dtype=np.int64))
 
 
 def _changing(factors: BranchFactors) -> bool:
@@ -73,11 +75,10 @@ def _shape(flow: Flow) -> tuple[int, ...]:
 
 
 def _moves(
-    flow: Flow, codes: Sequence[int], shape: tuple[int, ...], states: tuple[Indices, ...], step: int
+    flow: Flow, codes: Sequence[int], shape: tuple[int, ...], states: States, step: int
 ) -> Iterator[tuple[Indices, Indices, Floats]]:
     """The moves from `step`: from which states to which, with which probabilities."""
-    here = np.flatnonzero(states[0] == step)
-    before = {place: part[here] for place, part in zip((-1, *flow.counted), states[1:], strict=True)}
+    here, before = _at(flow, states, step)
     now = {place: count + (place in (-1, step)) for place, count in before.items()}
     counts = [np.minimum(count, values - 1) for count, values in zip(now.values(), shape[1:], strict=True)]
 
@@ -85,15 +86,27 @@ def _moves(
         return np.asarray(np.ravel_multi_index((np.full(len(here), to), *counts), shape), dtype=np.int64)
 
     for branch in flow.branches[step]:
-        share = np.full(len(here), branch.probability * _by_segment(branch.probabilities, codes))
-        for place, factors in branch.history:
-            share *= factors[np.minimum(before[place], len(factors) - 1)]
+        share = _shares(branch, codes, before, len(here))
         if flow.limits[branch.to]:
             share *= now[branch.to] < flow.limits[branch.to]
         late = _late(branch, codes)
         yield here, at(branch.to), share * (1 - late)
         if branch.otherwise >= 0 and late:
             yield here, at(branch.otherwise), share * late
+
+
+def _at(flow: Flow, states: States, step: int) -> tuple[Indices, dict[int, Indices]]:
+    """The states at a step, and how often cases in them were anywhere (-1) and at each counted step before."""
+    here = np.flatnonzero(states[0] == step)
+    return here, {place: part[here] for place, part in zip((-1, *flow.counted), states[1:], strict=True)}
+
+
+def _shares(branch: Branch, codes: Sequence[int], before: Mapping[int, Indices], count: int) -> Floats:
+    """Probability of a branch in each of some states."""
+    share = np.full(count, branch.probability * _by_segment(branch.probabilities, codes))
+    for place, factors in branch.history:
+        share *= factors[np.minimum(before[place], len(factors) - 1)]
+    return share
 
 
 def _by_segment(factors: BranchFactors, codes: Sequence[int]) -> float:
@@ -108,12 +121,18 @@ def _late(branch: Branch, codes: Sequence[int]) -> float:
     return 1 - float(branch.after.cdf(np.array([branch.timeout / factor]))[0])
 
 
-def _check(flow: Flow, chain: Chain, steps: Indices) -> None:
-    total = np.bincount(chain.source, chain.probability, len(steps))
+def _check(flow: Flow, codes: Sequence[int], states: States, chain: Chain) -> None:
+    """Raise ParameterError where the probabilities of the ways on sum to more than 1, as a run would."""
+    total = np.zeros(len(states[0]))
+    for step, branches in enumerate(flow.branches):
+        here, before = _at(flow, states, step)
+        for branch in branches:
+            total[here] += _shares(branch, codes, before, len(here))
     above = np.flatnonzero(total > 1 + 1e-9)
     above = above[chain.visits()[above] > 0] if len(above) else above
     if len(above):
+        first = above[0]
         raise ParameterError(
-            f"{flow.name}: the probabilities of the ways on from {flow.steps[steps[above[0]]]!r} sum to"
-            f" {total[above[0]]:g} after their factors; at most 1 is possible"
+            f"{flow.name}: the probabilities of the ways on from {flow.steps[states[0][first]]!r} sum to"
+            f" {total[first]:g} after their factors; at most 1 is possible"
         )

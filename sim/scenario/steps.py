@@ -52,8 +52,8 @@ def _check_step(world: World, path: Path, step: Any, entity: str, steps: Mapping
     """Whether all ways from a step lead to steps."""
     path, ways = (*path, "next"), mapping(step).get("next")
     if isinstance(ways, Mapping):
-        known = [_known_step(world, (*path, name), name, steps) for name in ways]
-        return all(known)
+        found = [_known_step(world, (*path, name), name, steps) for name in ways]
+        return all(found)
     known = True
     for place, branch in enumerate(map(mapping, listed(ways))):
         for key in ("to", "otherwise"):
