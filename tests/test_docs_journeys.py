@@ -25,8 +25,6 @@ def db(tmp_path_factory):
     run = CliRunner()
     file = str(folder / "journeys.yaml")
     assert run.invoke(app, ["run", file, "--to", f"parquet:{folder / 'out'}", "--quiet"]).exit_code == 0
-    truth = run.invoke(app, ["truth", file, "--json"])
-    (folder / "truth.json").write_text(truth.output, encoding="utf-8")
     connection = duckdb.connect()
     connection.execute(f"SET file_search_path = '{folder}'")
     return connection

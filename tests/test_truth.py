@@ -206,3 +206,21 @@ def test_chances_above_1_after_their_factors_are_an_error():
     process = {"steps": {name: {"next": branches(name, purchase=history)} for name in NEXT}}
     with pytest.raises(ParameterError, match=r"'search' sum to 1\.65"):
         truth_of(journeys(10, process))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_the_truth_is_written_beside_the_data(tmp_path, kind):
+    file, out = tmp_path / "journeys.json", tmp_path / "out"
+    file.write_text(json.dumps(journeys(10)))
+
+    def run(*more):
+        return CliRunner().invoke(app, ["run", str(file), "--quiet", "--to", f"{kind}:{out}?mode=overwrite", *more])
+
+    assert run().exit_code == 0
+    told = json.loads(CliRunner().invoke(app, ["truth", str(file), "--json"]).output)
+    assert json.loads((out / "truth.json").read_text()) == told
+    assert run("--shard", "2/2").exit_code == 0
+    assert run("--shard", "1/2").exit_code == 0
+    assert json.loads((out / "truth.json").read_text()) == told
+    assert run("--set", "processes.journey.conversions=[]").exit_code == 0
+    assert not (out / "truth.json").exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json as encoder
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -38,7 +40,7 @@ def truth(scenario: Scenario, seed: Seed = None, override: Override = None, json
     if not found:
         raise ParameterError(f"{scenario}: no process has 'conversions'")
     if json:
-        typer.echo(encoder.dumps({"scenario": model.name, "digest": model.digest, "truth": [*map(as_json, found)]}))
+        typer.echo(_document(model, found))
         return
     console = stdout()
     for item in found:
@@ -55,6 +57,26 @@ def _truths(model: Model, flow: Flow, seed: int | None) -> tuple[Truth, ...]:
     from sim.engine.influence import measured
 
     return (measured(model, flow, seed),)
+
+
+def document(model: Model) -> str | None:
+    """All that is exactly true of the model's processes, as a JSON text; None where nothing is."""
+    from sim.errors import ParameterError
+    from sim.model.journeys import chainable
+    from sim.model.truth import truths_of
+
+    found: list[Truth] = []
+    for flow in model.flows:
+        if flow.conversions and chainable(flow):
+            # What is wrong with the chances of a process is for the run to say, where and when it happens.
+            with suppress(ParameterError):
+                found.extend(truths_of(model, flow))
+    return _document(model, found) if found else None
+
+
+def _document(model: Model, found: Sequence[Truth]) -> str:
+    parts = {"scenario": model.name, "digest": model.digest, "truth": [as_json(item) for item in found]}
+    return encoder.dumps(parts)
 
 
 def headline(item: Truth) -> str:

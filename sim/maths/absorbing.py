@@ -18,7 +18,7 @@ from sim.maths.arrays import Bools, Floats
 Indices = NDArray[np.int64]
 
 _REST = 1e-13
-_MOST_STEPS = 200_000
+_MOST_STEPS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Chain:
             visits += present
             if present.sum() < _REST:
                 return visits
-        raise ParameterError(f"has no end: after {_MOST_STEPS:,} steps, {present.sum():.3g} of the cases are still on")
+        raise ParameterError(f"no end: after {_MOST_STEPS:,} steps, {present.sum():.3g} of the cases are still on")
 
     def reaching(self, goal: Bools, allowed: Bools | None = None) -> float:
         """Probability that the chain ever comes to a state of `goal`, without one that is not `allowed` before."""

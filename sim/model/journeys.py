@@ -133,6 +133,6 @@ def _check(flow: Flow, codes: Sequence[int], states: States, chain: Chain) -> No
     if len(above):
         first = above[0]
         raise ParameterError(
-            f"{flow.name}: the probabilities of the ways on from {flow.steps[states[0][first]]!r} sum to"
+            f"the probabilities of the ways on from {flow.steps[states[0][first]]!r} sum to"
             f" {total[first]:g} after their factors; at most 1 is possible"
         )

@@ -56,13 +56,16 @@ def truths_of(model: Model, flow: Flow) -> tuple[Truth, ...]:
     """The truth about all cases of `flow`, and then by segment where the segments' cases go different ways.
 
     Raises ParameterError where it has no conversions, where its chances change with time or age, or where they depend
-    on too much of a case's history.
+    on too much of a case's history, where cases go on for too long, or where probabilities sum to more than 1.
     """
     if not flow.conversions:
         raise ParameterError(f"{flow.name} has no 'conversions'")
     if not chainable(flow):
         raise ParameterError(f"{flow.name}: chances change with time or age, or depend on too much of the history")
-    found = list(_each(model, flow))
+    try:
+        found = list(_each(model, flow))
+    except ParameterError as error:
+        raise ParameterError(f"{flow.name}: {error}") from None
     whole = _mixture(flow, found)
     return (whole, *found) if len(found) > 1 else (whole,)
 
