@@ -19,7 +19,9 @@ from sim.scenario.schema import StreamSpec
 def activity_of(ground: Ground, name: str, spec: StreamSpec) -> Activity:
     """The activity that a stream of the scenario is, with its children."""
     path = f"streams.{name}"
-    table = ground.tables.make(path, spec, ground.tables.context(spec.entity))
+    table = ground.tables.make(
+        path, spec.attributes, ground.tables.context(spec.entity), correlations=spec.correlations
+    )
     stream = fact_stream(name, spec.entity, None, table.schema(), ground.rank, spec.description)
     ground.note(stream, spec.entity)
     return acting(ground, name, spec, table, stream, children_of(ground, path, spec.children, stream))

@@ -48,7 +48,9 @@ def _follower(
     source: Stream,
 ) -> Follower:
     """A stream of `kind` whose facts follow from those of `source`."""
-    table = ground.tables.make(path, spec, ground.tables.context(kind, source))
+    table = ground.tables.make(
+        path, spec.attributes, ground.tables.context(kind, source), correlations=spec.correlations
+    )
     stream = fact_stream(name, kind, source, table.schema(), ground.rank, spec.description)
     ground.note(stream, kind)
     effects = spec.segments if isinstance(spec, StreamSpec) else {}

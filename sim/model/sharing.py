@@ -33,8 +33,9 @@ def _misplaced(scenario: Scenario) -> Iterator[Problem]:
         for name, _ in _sequential(entity.attributes):
             yield Problem(0, f"entities.{kind}.attributes.{name}", message)
     for name, process in scenario.processes.items():
-        for attribute, _ in _sequential(process.attributes):
-            yield Problem(0, f"processes.{name}.attributes.{attribute}", message)
+        for key, attributes in (("attributes", process.attributes), ("each", process.each)):
+            for attribute, _ in _sequential(attributes):
+                yield Problem(0, f"processes.{name}.{key}.{attribute}", message)
 
 
 def _of_streams(scenario: Scenario) -> Iterator[_Found]:

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
+from sim.attributes.attribute import Attribute
 from sim.attributes.column import STRING_CODES, TIME_TYPE
-from sim.attributes.copula import Copula
+from sim.attributes.copula import Copula, Correlation
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
 from sim.model.model import Segmentation
 from sim.model.needs import Readers
-from sim.scenario.processes import Process
-from sim.scenario.schema import Child, Entity, Scenario, StreamSpec
+from sim.scenario.schema import Scenario
 
 Types = dict[str, pa.DataType]
 
@@ -31,16 +31,22 @@ class Tables:
         self._segmentations = segmentations
 
     def make(
-        self, path: str, spec: Entity | StreamSpec | Child | Process, context: Types, subject: str | None = None
+        self,
+        path: str,
+        attributes: Mapping[str, Attribute],
+        context: Types,
+        subject: str | None = None,
+        key: str = "attributes",
+        correlations: Sequence[Correlation] = (),
     ) -> AttributeTable:
-        """The table of the attributes of `spec`, which is at `path`; an empty one where they have problems."""
-        attributes, copula = spec.attributes, Copula(spec.attributes, spec.correlations)
-        for place, key, reason in copula.problems:
-            where = f"{path}.correlations[{place}].{key}" if place >= 0 else f"{path}.correlations"
+        """The table of the attributes at `path`, under `key`; an empty one where they have problems."""
+        copula = Copula(attributes, correlations)
+        for place, part, reason in copula.problems:
+            where = f"{path}.correlations[{place}].{part}" if place >= 0 else f"{path}.correlations"
             self.problems.append(Problem(0, where, reason))
         references = {other: self._known_of(other) for other in self.types if other != subject}
         try:
-            table = AttributeTable(attributes, context, references, subject, f"{path}.attributes", copula)
+            table = AttributeTable(attributes, context, references, subject, f"{path}.{key}", copula)
         except ScenarioError as error:
             self.problems.extend(error.problems)
             return AttributeTable({}, context)
@@ -50,7 +56,9 @@ class Tables:
 
     def of_entity(self, kind: str) -> AttributeTable:
         """The table of the attributes of entities of `kind`; their ancestors' tables are made."""
-        table = self.make(f"entities.{kind}", self._scenario.entities[kind], self.context(kind), kind)
+        entity = self._scenario.entities[kind]
+        path, context = f"entities.{kind}", self.context(kind)
+        table = self.make(path, entity.attributes, context, kind, correlations=entity.correlations)
         self.types[kind] = table.types
         return table
 
