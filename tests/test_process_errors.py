@@ -198,7 +198,8 @@ def test_a_limit_or_a_way_out_ends_a_loop():
 
 
 def test_a_transition_that_closes_a_cycle_is_no_error():
-    assert any("next tick (a cycle)" in line for line in compile_scenario(scenario(FUNNEL)).order)
+    eager = scenario(FUNNEL.replace("buyer: {", "buyer: {activity: 2, "))
+    assert any("next tick (a cycle)" in line for line in compile_scenario(eager).order)
 
 
 @settings(max_examples=60, deadline=None)

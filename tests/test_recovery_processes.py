@@ -256,10 +256,9 @@ def test_no_cases_give_empty_streams():
 
 
 def test_a_delay_beyond_all_time_never_comes():
-    wait = {"type": "pareto", "minimum": "1000 years", "shape": 0.01}
+    wait = {"type": "lognormal", "median": "1000 years", "sigma": 5}
     found = run({"a": {"next": [{"to": "b", "after": wait}]}, "b": {}}, count=200)
-    assert set(words(found["trip"], "step")) == {"a"}
-    assert found["trip_case"].height == 0
+    assert at(found["trip"], "a")["next_step"].null_count() > 4 * found["trip_case"].height
 
 
 def test_probabilities_that_time_lifts_above_one_are_an_error_with_case_and_time():

@@ -108,12 +108,12 @@ def test_facts_of_children_start_something_for_those_whom_they_belong_to():
     assert (both["user_id"] == both["user_id_owner"]).all()
 
 
-def pushed(where="size > 9"):
+def pushed(activity=0.5):
     return {
         "initial": "new",
         "states": {
-            "new": {"transitions": [{"to": "big", "on": {"stream": "act", "where": where}}]},
-            "big": {"activity": 0.5},
+            "new": {"transitions": [{"to": "big", "on": {"stream": "act", "where": "size > 9"}}]},
+            "big": {"activity": activity},
         },
     }
 
@@ -123,21 +123,9 @@ def first_facts(acts):
 
 
 def test_a_fact_that_does_not_depend_on_the_state_moves_it_exactly_then():
-    buying = {
-        "buy": {
-            "entity": "user",
-            "start": {"on": "user"},
-            "steps": {"a": {"next": [{"to": "b", "after": "9d"}]}, "b": {}},
-        }
-    }
-    life = {
-        "initial": "new",
-        "states": {"new": {"transitions": [{"to": "big", "on": {"stream": "buy", "where": "step = 'b'"}}]}, "big": {}},
-    }
-    entities = {"user": {"arrivals": {"rate": "5/day"}, "lifecycle": life}}
-    made = scenario(entities=entities, processes=buying, tick="30d")
+    made = world(entity={"lifecycle": pushed(activity=1)}, tick="30d")
     found = tables(made)
-    wanted = found["buy"].filter(pl.col("step") == "b").select("event_time", "user_id")
+    wanted = first_facts(found["act"]).sort("event_time").select("event_time", "user_id")
     assert found["user_lifecycle"].select("event_time", "user_id").equals(wanted)
     assert not any("next tick" in line for line in model(made).order)
 
@@ -193,7 +181,7 @@ def together():
         "c": {},
         "d": {},
     }
-    entities = population(120, lifecycle=pushed(), arrivals={"rate": "1/day"}) | {
+    entities = population(120, lifecycle=pushed(1), arrivals={"rate": "1/day"}) | {
         "plan": {
             "parent": "user",
             "arrivals": {"on": {"stream": "trip", "where": "step = 'c'"}},
