@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import SEED, model, scenario
+from worlds import SEED, instants, model, population, scenario, tables
 
 from sim.engine.kernel import run
 from sim.engine.world import World
+from sim.maths.units import DAY
+
+LATER = {"type": "uniform", "low": "0d", "high": "300d"}
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,27 @@ def test_own_children_are_those_born_by_the_time(world):
     for parent, time, begin, size in zip(parents, times, first, count, strict=True):
         own = accounts.ids[(accounts.parents == parent) & (accounts.births <= time)]
         assert ids[begin : begin + size].tolist() == own.tolist()
+
+
+def test_large_families_are_counted_as_quickly_as_small_ones():
+    entities = population(5) | {"account": {"parent": "user", "arrivals": {"per_parent": 4000, "after": LATER}}}
+    own = {"account": {"type": "lookup", "entity": "account", "of": "own"}}
+    stream = {"entity": "user", "rate": "10/day", "attributes": own}
+    run = tables(scenario(entities=entities, streams={"act": stream}))
+    births = instants(run["account"], "born_at")
+    known = run["act"].filter(run["act"]["account_id"].is_not_null())
+    assert (births[known["account_id"]] <= instants(known)).all()
+    assert known.height > 0.9 * run["act"].height
+
+
+def test_parents_without_children_yet_can_look_for_them():
+    entities = {
+        "user": {"arrivals": {"rate": "1/day"}},
+        "account": {"parent": "user", "arrivals": {"per_parent": 1, "after": "50d"}},
+    }
+    own = {"account": {"type": "lookup", "entity": "account", "of": "own"}}
+    stream = {"entity": "user", "rate": "1/day", "attributes": own}
+    run = tables(scenario(entities=entities, streams={"act": stream}, tick="1d", blocks=1))
+    old = run["act"].join(run["user"].select("user_id", "born_at"), on="user_id", maintain_order="left")
+    missing = run["act"]["account_id"].is_null().to_numpy()
+    assert (missing == (instants(old) - instants(old, "born_at") < 50 * DAY)).all()
