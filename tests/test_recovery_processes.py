@@ -283,3 +283,14 @@ def test_a_forecast_is_within_five_percent_of_the_steps():
     found = {stream.name: stream.facts for stream in forecast(model(made), SEED).streams}
     for stream, frame in tables(made).items():
         assert found[stream] == pytest.approx(frame.height, rel=0.05, abs=30), stream
+
+
+def test_a_plan_does_not_run_the_whole_of_what_leads_to_births(monkeypatch):
+    plan = {"parent": "user", "arrivals": {"on": {"stream": "trip", "where": "step = 'paid'"}}}
+    made = world(SHOP, streams={"fee": {"entity": "plan", "every": "1 month"}})
+    made = made | {"entities": made["entities"] | {"plan": plan}, "blocks": 16}
+    exact = tables(made)
+    monkeypatch.setattr("sim.engine.forecast._SAMPLE", 20_000)
+    found = {stream.name: stream.facts for stream in forecast(model(made), SEED).streams}
+    for stream, frame in exact.items():
+        assert found[stream] == pytest.approx(frame.height, rel=0.15), stream

@@ -66,8 +66,7 @@ class _Part:
         cases = self._begin(window)
         if (waiting := self._calendar.due(window.number)) is not None:
             cases = Pending.concat([cases, waiting])
-        rng = self._around.randomness.generator(f"{self._flow.name}/steps", self._block.index, window.number)
-        taken, later, ended = self._go(cases, window, rng)
+        taken, later, ended = self._go(cases, window)
         self._calendar.add(self._at(cases, later))
         self._emit_steps(cases, taken.take(stable_order(taken.times, window)), window, emit)
         if self._flow.cases is not None:
@@ -96,16 +95,21 @@ class _Part:
             return due.times, due.entities, due.carried
         assert self._happening is not None
         rows = self._happening.rows(self._block, window)
-        rng = self._around.randomness.generator(f"{self._flow.name}/count", self._block.index, window.number)
-        each = np.repeat(np.arange(len(rows)), self._flow.count.draw(rng, len(rows)))
+        if not len(rows):
+            return rows.times, rows.entities, {}
+        each = np.repeat(np.arange(len(rows)), self._flow.count.draw(self._rng("count", window), len(rows)))
         return rows.times[each], rows.entities[each], {}
 
-    def _go(self, cases: Pending, window: Window, rng: np.random.Generator) -> tuple[Places, Places, Places]:
+    def _rng(self, name: str, window: Window) -> np.random.Generator:
+        return self._around.randomness.generator(f"{self._flow.name}/{name}", self._block.index, window.number)
+
+    def _go(self, cases: Pending, window: Window) -> tuple[Places, Places, Places]:
         """All steps that `cases` take before the end of the window, the steps that come later, and the ends."""
         at = self._places(cases)
+        rng = self._rng("steps", window) if len(at) else None
         taken, later, ended = [at.take(np.empty(0, dtype=np.int64))], [], []
         count = 0
-        while len(at):
+        while len(at) and rng is not None:
             taken.append(at)
             count += len(at)
             check_room(self._flow.name, count, self._block.index, window)
