@@ -27,7 +27,7 @@ class Places:
     """Where cases are: all arrays have one element a case.
 
     `case` is the row in which the case's attributes stand, `steps` the step by code, `index` how many came before, and
-    `visits`, of shape [n, k], how often the case has been at each of the k steps that have a limit.
+    `visits`, of shape [n, k], how often the case has been at each of the k steps that something depends on.
     """
 
     case: Indices
@@ -70,9 +70,9 @@ class Brancher:
     """The branches of a process, for the cases of one block."""
 
     def __init__(self, flow: Flow, block: Block) -> None:
-        self.limited = [step for step, limit in enumerate(flow.limits) if limit]
-        """The steps that a case passes only so often."""
         self._flow = flow
+        self._counted = np.array(flow.counted, dtype=np.int64)
+        self._column = {step: place for place, step in enumerate(flow.counted)}
         self._block = block
 
     def step(self, at: Places, rng: np.random.Generator) -> Places:
@@ -80,7 +80,7 @@ class Brancher:
 
         The visit of the present step is counted.
         """
-        at.visits[...] += at.steps[:, None] == np.array(self.limited, dtype=np.int64)
+        at.visits[...] += at.steps[:, None] == self._counted
         target, times = np.full(len(at), END), at.times.copy()
         uniform = rng.random(len(at))
         for step in np.flatnonzero(np.bincount(at.steps, minlength=1)).tolist():
@@ -94,7 +94,7 @@ class Brancher:
         target, times = np.full(len(at), END), at.times.copy()
         passed: Floats | float = 0.0
         for branch in self._flow.branches[step]:
-            until = passed + branch.probability * self._factors(branch.probabilities, at)
+            until = passed + self._shares(branch, at, step)
             taken = np.flatnonzero((uniform >= passed) & (uniform < until) & self._open(branch, at))
             target[taken], times[taken] = self._take(branch, at.take(taken), rng)
             passed = until
@@ -104,7 +104,7 @@ class Brancher:
     def _open(self, branch: Branch, at: Places) -> NDArray[np.bool_] | bool:
         """Whether the step ahead has visits left."""
         limit = self._flow.limits[branch.to]
-        return at.visits[:, self.limited.index(branch.to)] < limit if limit else True
+        return at.visits[:, self._column[branch.to]] < limit if limit else True
 
     def _take(self, branch: Branch, at: Places, rng: np.random.Generator) -> tuple[Indices, Times]:
         target = np.full(len(at), branch.to)
@@ -122,7 +122,17 @@ class Brancher:
         limit = self._flow.limits[branch.otherwise] if branch.otherwise != END else 0
         if not limit:
             return np.full(len(at), branch.otherwise)
-        return np.where(at.visits[:, self.limited.index(branch.otherwise)] < limit, branch.otherwise, END)
+        return np.where(at.visits[:, self._column[branch.otherwise]] < limit, branch.otherwise, END)
+
+    def _shares(self, branch: Branch, at: Places, step: int) -> Floats | float:
+        shares = branch.probability * self._factors(branch.probabilities, at)
+        for place, factors in branch.history:
+            shares = shares * factors[np.minimum(self._before(at, place, step), len(factors) - 1)]
+        return shares
+
+    def _before(self, at: Places, place: int, step: int) -> Indices:
+        """How often cases that are at `step` now were at the step `place` before; with -1, how many steps they took."""
+        return at.index if place < 0 else at.visits[:, self._column[place]] - (place == step)
 
     def _factors(self, factors: BranchFactors, at: Places) -> Floats | float:
         product: Floats | float = 1.0

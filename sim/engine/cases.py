@@ -46,7 +46,7 @@ class _Part:
     """The cases in one block.
 
     A case that waits is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`,
-    `step`, `index`, the number of visits of each step with a limit, and its attributes.
+    `step`, `index`, the number of visits of each step that something depends on, and its attributes.
     """
 
     def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
@@ -58,7 +58,7 @@ class _Part:
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
         self._brancher = Brancher(flow, block)
         self._steps = strings(flow.steps)
-        self._visits = [f"visits.{step}" for step in self._brancher.limited]
+        self._visits = [f"visits.{step}" for step in flow.counted]
         self._calendar = Calendar(around.model.start, around.model.tick, around.model.end)
         self._ending = Calendar(around.model.start, around.model.tick, around.model.end)
 
@@ -83,9 +83,15 @@ class _Part:
         carried = flow.table.evaluate(rows)
         nothing = Column.of(np.zeros(len(times), dtype=np.int64))
         carried |= {"case": Column.of(ids), "began": Column.of(times), "index": nothing}
-        carried |= {"step": Column.of(np.full(len(times), flow.first, dtype=np.int64))}
-        carried |= dict.fromkeys(self._visits, nothing)
+        carried |= {"step": Column.of(self._first(len(times), window)), **dict.fromkeys(self._visits, nothing)}
         return Pending(times, entities, carried)
+
+    def _first(self, count: int, window: Window) -> NDArray[np.int64]:
+        """The first steps of new cases."""
+        shares = np.cumsum(self._flow.first)
+        if np.count_nonzero(self._flow.first) == 1:
+            return np.full(count, np.argmax(self._flow.first))
+        return np.searchsorted(shares / shares[-1], self._rng("first", window).random(count), side="right")
 
     def _starts(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Column]]:
         if self._starter is not None and self._flow.trigger is not None:
@@ -151,15 +157,16 @@ class _Part:
     def _emit_steps(self, cases: Pending, steps: Places, window: Window, emit: Emit) -> None:
         flow, block = self._flow, self._block
         ids = fact_ids(flow.name, len(steps), block.index, window)
-        rows = EventRows(self._around, block, window, flow.name, steps.times, steps.entities, ids, flow.values)
         columns = {name: cases.carried[name].take(steps.case) for name in flow.table.types}
         columns |= {
-            f"{flow.name}_id": Column.of(ids),
             f"{flow.name}_case_id": cases.carried["case"].take(steps.case),
-            f"{block.population.name}_id": Column.of(block.ids[steps.entities]),
             "step": Column.coded(steps.steps, self._steps),
             "step_index": Column.of(steps.index),
         }
+        rows = EventRows(self._around, block, window, flow.name, steps.times, steps.entities, ids, flow.values, columns)
+        columns = columns | flow.each.evaluate(rows)
+        columns[f"{flow.name}_id"] = Column.of(ids)
+        columns[f"{block.population.name}_id"] = Column.of(block.ids[steps.entities])
         emit(flow.name, rows, columns)
 
     def _emit_cases(self, cases: Pending, window: Window, emit: Emit) -> None:

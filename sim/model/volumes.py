@@ -30,8 +30,8 @@ def visits(process: Process) -> float:
         for branch in step.next:
             ways[place, steps.index(branch.to)] += branch.probability
     limits = np.array([step.limit or np.inf for step in process.steps.values()])
-    first = np.eye(len(steps))[steps.index(process.initial)]
-    here = total = first
+    first = np.array([process.initial.get(name, 0.0) for name in steps])
+    here = total = first / first.sum()
     for _ in range(_ROUNDS):
         here = np.minimum(here @ ways, limits - np.minimum(total, limits))
         total = total + here

@@ -14,7 +14,7 @@ from sim.maths.model import shown
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Path
 from sim.scenario.lifecycles import check_segments, check_states
-from sim.scenario.processes import Branch
+from sim.scenario.processes import ANY, Branch
 from sim.scenario.words import nearest
 from sim.scenario.world import World, listed, mapping
 
@@ -33,61 +33,84 @@ def check_processes(world: World) -> None:
         check_states(world, (*path, "start", "states"), mapping(spec.get("start")).get("states"), entity)
         steps = mapping(spec.get("steps"))
         known = [_check_step(world, (*path, "steps", key), step, entity, steps) for key, step in steps.items()]
-        first = _first(world, path, spec, steps)
-        if first is not None and all(known):
-            _check_course(world, path, first, spec)
+        for place, name in enumerate(listed(spec.get("conversions"))):
+            _known_step(world, (*path, "conversions", place), name, steps)
+        firsts = _firsts(world, path, spec, steps)
+        if firsts and all(known):
+            _check_course(world, path, firsts, spec)
+
+
+def _known_step(world: World, path: Path, name: Any, steps: Mapping[str, Any]) -> bool:
+    """Whether `name` is a step; what is no text is a matter of shape."""
+    if not isinstance(name, str) or name in steps:
+        return True
+    world.report(path, f"{shown(name)} is not a step{nearest(name, map(str, steps))}")
+    return False
 
 
 def _check_step(world: World, path: Path, step: Any, entity: str, steps: Mapping[str, Any]) -> bool:
     """Whether all ways from a step lead to steps."""
+    path, ways = (*path, "next"), mapping(step).get("next")
+    if isinstance(ways, Mapping):
+        found = [_known_step(world, (*path, name), name, steps) for name in ways]
+        return all(found)
     known = True
-    for place, branch in enumerate(listed(mapping(step).get("next"))):
-        here = (*path, "next", place)
+    for place, branch in enumerate(map(mapping, listed(ways))):
         for key in ("to", "otherwise"):
-            name = mapping(branch).get(key)
-            if isinstance(name, str) and name not in steps:
-                world.report((*here, key), f"{shown(name)} is not a step{nearest(name, map(str, steps))}")
-                known = False
-        check_segments(world, (*here, "segments"), mapping(branch).get("segments"), entity)
+            known &= _known_step(world, (*path, place, key), branch.get(key), steps)
+        for name in mapping(branch.get("history")):
+            known &= name == ANY or _known_step(world, (*path, place, "history", name), name, steps)
+        check_segments(world, (*path, place, "segments"), branch.get("segments"), entity)
     return known
 
 
-def _first(world: World, path: Path, spec: Mapping[str, Any], steps: Mapping[str, Any]) -> str | None:
-    """The first step; None where that cannot be told."""
-    first = spec.get("first", next(iter(steps), None))
-    if not isinstance(first, str):
-        return None
-    if first not in steps:
-        world.report((*path, "first"), f"{shown(first)} is not a step{nearest(first, map(str, steps))}")
-        return None
-    return first
+def _firsts(world: World, path: Path, spec: Mapping[str, Any], steps: Mapping[str, Any]) -> list[str]:
+    """The first steps; none where that cannot be told."""
+    given = spec.get("first", next(iter(steps), None))
+    if isinstance(given, str):
+        return [given] if _known_step(world, (*path, "first"), given, steps) else []
+    weights = mapping(given)
+    known = [_known_step(world, (*path, "first", name), name, steps) for name in weights]
+    return [str(name) for name, weight in weights.items() if weight != 0] if all(known) else []
 
 
-def _check_course(world: World, path: Path, first: str, spec: Mapping[str, Any]) -> None:
-    """Where cases go from the first step on, if all branches have the right shape."""
+def _branches(spec: Mapping[str, Any], step: Any) -> list[Branch]:
+    """The ways on from a step, with what the process says of all of them; raises ValidationError."""
+    common = {key: spec[key] for key in ("after", "timeout") if spec.get(key) is not None}
+    ways = mapping(step).get("next")
+    if isinstance(ways, Mapping):
+        ways = [{"to": name, "probability": probability} for name, probability in ways.items()]
+    return [Branch.model_validate({**common, **mapping(branch)}) for branch in listed(ways)]
+
+
+def _check_course(world: World, path: Path, firsts: Sequence[str], spec: Mapping[str, Any]) -> None:
+    """Where cases go from the first steps on, if all branches have the right shape."""
     steps = mapping(spec.get("steps"))
     try:
-        ways = {
-            str(name): [Branch.model_validate(branch) for branch in listed(mapping(step).get("next"))]
-            for name, step in steps.items()
-        }
+        ways = {str(name): _branches(spec, step) for name, step in steps.items()}
     except ValidationError:  # reported by the check of shapes
         return
     limited = {str(name) for name, step in steps.items() if mapping(step).get("limit") is not None}
     path = (*path, "steps")
-    reached = _reached(first, {name: [to for branch in ways[name] for to in _targets(branch)] for name in ways})
+    reached = _reached(firsts, {name: [to for branch in ways[name] for to in _targets(branch)] for name in ways})
     for name in ways:
         if name not in reached:
-            world.report((*path, name), f"no case comes to {shown(name)}: no way leads there from {shown(first)}")
-    _check_ends(world, path, first, reached, ways, limited)
+            world.report(
+                (*path, name),
+                f"no case comes to {shown(name)}: no way leads there from {' or '.join(map(shown, firsts))}",
+            )
+    _check_ends(world, path, firsts, reached, ways, limited)
     _check_pace(world, path, ways, limited)
     for name, branches in ways.items():
         _check_shares(world, (*path, name), str(spec.get("entity")), branches)
+        for place, branch in enumerate(branches):
+            if branch.otherwise is not None and branch.timeout is None:
+                world.report((*path, name, "next", place), "'otherwise' goes with 'timeout'")
 
 
-def _reached(first: str, ways: Mapping[str, Sequence[str]]) -> list[str]:
-    """Everything that ways lead to from `first`, itself included, in the order of finding it."""
-    reached, place = [first], 0
+def _reached(firsts: Sequence[str], ways: Mapping[str, Sequence[str]]) -> list[str]:
+    """Everything that ways lead to from `firsts`, these included, in the order of finding it."""
+    reached, place = list(firsts), 0
     while place < len(reached):
         reached.extend(name for name in dict.fromkeys(ways[reached[place]]) if name not in reached)
         place += 1
@@ -101,7 +124,9 @@ def _targets(branch: Branch) -> Iterator[str]:
             yield branch.otherwise
 
 
-def _check_ends(world: World, path: Path, first: str, reached: Sequence[str], ways: Ways, limited: set[str]) -> None:
+def _check_ends(
+    world: World, path: Path, firsts: Sequence[str], reached: Sequence[str], ways: Ways, limited: set[str]
+) -> None:
     """Report a step from which there is no way out of the process."""
     ending = {name for name in reached if _may_end(ways[name], limited)}
     before: dict[str, list[str]] = {name: [] for name in ways}
@@ -110,19 +135,22 @@ def _check_ends(world: World, path: Path, first: str, reached: Sequence[str], wa
             for to in _targets(branch):
                 before[to].append(name)
     for name in list(ending):
-        ending.update(_reached(name, before))
+        ending.update(_reached([name], before))
     endless = [name for name in reached if name not in ending]
     if endless:
         loop = cycle({name: [to for branch in ways[name] for to in _targets(branch)] for name in endless}) or endless
         way = " -> ".join(loop)
-        who = "no case ends" if first in endless else f"a case that comes to {shown(endless[0])} never ends"
+        who = "no case ends" if set(firsts) <= set(endless) else f"a case that comes to {shown(endless[0])} never ends"
         message = f"{who}: {way}, with probability 1; leave some probability over, or give a step a limit"
         world.report((*path, endless[0]), message)
 
 
 def _may_end(branches: Sequence[Branch], limited: set[str]) -> bool:
     """Whether a case may end at a step: by chance, by time-out, by a limit ahead, or by factors below 1."""
-    varied = any(branch.segments or branch.vintage.probability or branch.curves.probability for branch in branches)
+    varied = any(
+        branch.segments or branch.vintage.probability or branch.curves.probability or branch.history
+        for branch in branches
+    )
     silent = any(branch.timeout is not None and branch.otherwise is None for branch in branches)
     closed = any(to in limited for branch in branches for to in _targets(branch))
     return varied or silent or closed or sum(branch.probability for branch in branches) < 1 - 1e-9
