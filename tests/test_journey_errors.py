@@ -3,9 +3,12 @@ from __future__ import annotations
 from copy import deepcopy
 
 import pytest
-from journeys import journeys
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from journeys import NEXT, branches, journeys
+from test_scenario_errors import SCRAPS, places
 
-from sim.errors import ScenarioError
+from sim.errors import Problem, ScenarioError
 from sim.model.compile import compile_scenario
 from sim.scenario.loader import load
 
@@ -62,3 +65,29 @@ def test_what_is_wrong_with_a_journey_is_said(change, words):
 def test_an_attribute_of_the_case_cannot_read_the_step():
     message = problem_of(lambda p: p.update(attributes={"cost": {"type": "expression", "sql": "step_index + 1"}}))
     assert "processes.journey.attributes.cost.sql: 'step_index' is not a column here" in message
+
+
+PARTS = {
+    "attributes": {"budget": {"type": "uniform", "low": 0, "high": 1}},
+    "each": {"cost": {"type": "expression", "sql": "step_index + budget"}},
+    "steps": {name: {"next": ways} for name, ways in NEXT.items()}
+    | {"search": {"next": branches("search", purchase={"history": {"email": [1, 2], "any": [1]}})}},
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_stands_in_a_journey_there_is_never_a_traceback(data):
+    document = deepcopy(journeys(10, PARTS))
+    for _ in range(data.draw(st.integers(1, 2))):
+        target = document["processes"]["journey"]
+        path = data.draw(st.sampled_from(places(target)[1:]))
+        for part in path[:-1]:
+            target = target[part]
+        target[path[-1]] = data.draw(SCRAPS)
+    outcome = [Problem(0, "", "none")]
+    try:
+        compile_scenario(load(document))
+    except ScenarioError as error:
+        outcome = list(error.problems)
+    assert all(problem.message for problem in outcome)
