@@ -6,15 +6,17 @@ past the window waits in the calendar. Each step is a fact.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.attributes.column import TIME_TYPE, Column
+from sim.attributes.column import TIME_TYPE, Column, strings
 from sim.engine.acting import Happening
 from sim.engine.block import Block
-from sim.engine.branching import Brancher
+from sim.engine.branching import END, Brancher, Places
 from sim.engine.calendar import Calendar, Pending
-from sim.engine.facts import fact_ids
+from sim.engine.facts import check_room, fact_ids, stable_order
 from sim.engine.fanout import Emit, Hear
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
@@ -24,6 +26,7 @@ from sim.maths.instants import format_instant
 from sim.model.model import Flow
 
 _MOST_ROUNDS = 100_000
+_MOVING = frozenset({"step", "index"})
 
 
 class Cases:
@@ -42,8 +45,8 @@ class Cases:
 class _Part:
     """The cases in one block.
 
-    A case is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`, `step`,
-    `index`, the number of visits of each step that something depends on, and its attributes.
+    A case that waits is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`,
+    `step`, `index`, the number of visits of each step that something depends on, and its attributes.
     """
 
     def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
@@ -54,20 +57,22 @@ class _Part:
         self._hear = hear
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
         self._brancher = Brancher(flow, block)
+        self._steps = strings(flow.steps)
+        self._visits = [f"visits.{step}" for step in flow.counted]
         self._calendar = Calendar(around.model.start, around.model.tick, around.model.end)
         self._ending = Calendar(around.model.start, around.model.tick, around.model.end)
 
     def advance(self, window: Window, emit: Emit) -> None:
-        beginning = self._begin(window)
-        self._calendar.add(beginning)
-        none = beginning.take(np.empty(0, dtype=np.int64))
-        due = self._calendar.due(window.number)
-        rng = self._around.randomness.generator(f"{self._flow.name}/steps", self._block.index, window.number)
-        taken = [] if due is None else self._go(due.take(np.flatnonzero(due.times < window.until)), window, rng)
-        self._emit_steps(Pending.concat([none, *taken]), window, emit)
+        cases = self._begin(window)
+        if (waiting := self._calendar.due(window.number)) is not None:
+            cases = Pending.concat([cases, waiting])
+        taken, later, ended = self._go(cases, window)
+        self._calendar.add(self._at(cases, later))
+        self._emit_steps(cases, taken.take(stable_order(taken.times, window)), window, emit)
         if self._flow.cases is not None:
-            ended = self._ending.due(window.number) or none
-            self._emit_cases(ended.take(np.flatnonzero(ended.times < window.until)), window, emit)
+            self._ending.add(self._at(cases, ended))
+            over = self._ending.due(window.number)
+            self._emit_cases(cases.take(np.empty(0, dtype=np.int64)) if over is None else over, window, emit)
 
     def _begin(self, window: Window) -> Pending:
         """The cases that start in `window`, at their first step."""
@@ -76,13 +81,9 @@ class _Part:
         ids = fact_ids(f"{flow.name}_case", len(times), block.index, window)
         rows = EventRows(self._around, block, window, flow.name, times, entities, ids, flow.values, given)
         carried = flow.table.evaluate(rows)
-        carried |= {
-            "case": Column.of(ids),
-            "began": Column.of(times),
-            "step": Column.of(self._first(len(times), window)),
-            "index": Column.of(np.zeros(len(times), dtype=np.int64)),
-        }
-        carried |= {f"visits.{step}": Column.of(np.zeros(len(times), dtype=np.int64)) for step in flow.counted}
+        nothing = Column.of(np.zeros(len(times), dtype=np.int64))
+        carried |= {"case": Column.of(ids), "began": Column.of(times), "index": nothing}
+        carried |= {"step": Column.of(self._first(len(times), window)), **dict.fromkeys(self._visits, nothing)}
         return Pending(times, entities, carried)
 
     def _first(self, count: int, window: Window) -> NDArray[np.int64]:
@@ -90,8 +91,7 @@ class _Part:
         shares = np.cumsum(self._flow.first)
         if np.count_nonzero(self._flow.first) == 1:
             return np.full(count, np.argmax(self._flow.first))
-        rng = self._around.randomness.generator(f"{self._flow.name}/first", self._block.index, window.number)
-        return np.searchsorted(shares / shares[-1], rng.random(count), side="right")
+        return np.searchsorted(shares / shares[-1], self._rng("first", window).random(count), side="right")
 
     def _starts(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Column]]:
         if self._starter is not None and self._flow.trigger is not None:
@@ -101,43 +101,67 @@ class _Part:
             return due.times, due.entities, due.carried
         assert self._happening is not None
         rows = self._happening.rows(self._block, window)
-        rng = self._around.randomness.generator(f"{self._flow.name}/count", self._block.index, window.number)
-        each = np.repeat(np.arange(len(rows)), self._flow.count.draw(rng, len(rows)))
+        if not len(rows):
+            return rows.times, rows.entities, {}
+        each = np.repeat(np.arange(len(rows)), self._flow.count.draw(self._rng("count", window), len(rows)))
         return rows.times[each], rows.entities[each], {}
 
-    def _go(self, cases: Pending, window: Window, rng: np.random.Generator) -> list[Pending]:
-        """Take all steps before the end of the window; what comes later goes into the calendar."""
-        taken = []
-        while len(cases.times):
-            taken.append(cases)
-            following, ended = self._brancher.step(cases, rng)
-            if self._flow.cases is not None:
-                self._ending.add(ended)
-            later = following.times >= window.until
-            self._calendar.add(following.take(np.flatnonzero(later)))
-            cases = following.take(np.flatnonzero(~later))
-            if len(taken) > _MOST_ROUNDS:
-                self._give_up(cases)
-        return taken
+    def _rng(self, name: str, window: Window) -> np.random.Generator:
+        return self._around.randomness.generator(f"{self._flow.name}/{name}", self._block.index, window.number)
 
-    def _give_up(self, cases: Pending) -> None:
-        who, when = self._block.name(int(cases.entities[0])), format_instant(int(cases.times[0]))
-        step = self._flow.steps[int(cases.carried["step"].values[0])]
+    def _go(self, cases: Pending, window: Window) -> tuple[Places, Places, Places]:
+        """All steps that `cases` take before the end of the window, the steps that come later, and the ends."""
+        at = self._places(cases)
+        rng = self._rng("steps", window) if len(at) else None
+        taken, later, ended = [at.take(np.empty(0, dtype=np.int64))], [], []
+        count = 0
+        while len(at) and rng is not None:
+            taken.append(at)
+            count += len(at)
+            check_room(self._flow.name, count, self._block.index, window)
+            following = self._brancher.step(at, rng)
+            over = following.steps == END
+            if self._flow.cases is not None:
+                gone = np.flatnonzero(over)
+                ended.append(replace(at.take(gone), times=following.times[gone]))
+            beyond = following.times >= window.until
+            later.append(following.take(np.flatnonzero(beyond & ~over)))
+            at = following.take(np.flatnonzero(~beyond & ~over))
+            if len(taken) > _MOST_ROUNDS and len(at):
+                self._give_up(at)
+        nobody = taken[:1]
+        return Places.concat(taken), Places.concat(later or nobody), Places.concat(ended or nobody)
+
+    def _places(self, cases: Pending) -> Places:
+        """Where `cases` are."""
+        carried = cases.carried
+        visits = [carried[name].values for name in self._visits]
+        counted = np.stack(visits, axis=1) if visits else np.zeros((len(cases.times), 0), dtype=np.int64)
+        rows = np.arange(len(cases.times))
+        return Places(rows, cases.entities, cases.times, carried["step"].values, carried["index"].values, counted)
+
+    def _at(self, cases: Pending, places: Places) -> Pending:
+        """`cases` as they are at `places`, with their attributes."""
+        carried = {name: column.take(places.case) for name, column in cases.carried.items() if name not in _MOVING}
+        carried |= {"step": Column.of(places.steps), "index": Column.of(places.index)}
+        carried |= {name: Column.of(places.visits[:, place]) for place, name in enumerate(self._visits)}
+        return Pending(places.times, places.entities, carried)
+
+    def _give_up(self, at: Places) -> None:
+        who, when = self._block.name(int(at.entities[0])), format_instant(int(at.times[0]))
         raise SimulationError(
-            f"{self._flow.name}, {who}, {when}: more than {_MOST_ROUNDS:,} steps within a tick, now at {step!r};"
-            " give a step of the loop a limit, or its branches time"
+            f"{self._flow.name}, {who}, {when}: more than {_MOST_ROUNDS:,} steps within a tick, now at"
+            f" {self._flow.steps[int(at.steps[0])]!r}; give a step of the loop a limit, or its branches time"
         )
 
-    def _emit_steps(self, steps: Pending, window: Window, emit: Emit) -> None:
+    def _emit_steps(self, cases: Pending, steps: Places, window: Window, emit: Emit) -> None:
         flow, block = self._flow, self._block
-        case, index = steps.carried["case"].values, steps.carried["index"].values
-        steps = steps.take(np.lexsort((index, case, steps.times)))
-        ids = fact_ids(flow.name, len(steps.times), block.index, window)
-        columns = {name: steps.carried[name] for name in flow.table.types}
+        ids = fact_ids(flow.name, len(steps), block.index, window)
+        columns = {name: cases.carried[name].take(steps.case) for name in flow.table.types}
         columns |= {
-            f"{flow.name}_case_id": steps.carried["case"],
-            "step": Column.coded(steps.carried["step"].values, self._brancher.dictionary),
-            "step_index": steps.carried["index"],
+            f"{flow.name}_case_id": cases.carried["case"].take(steps.case),
+            "step": Column.coded(steps.steps, self._steps),
+            "step_index": Column.of(steps.index),
         }
         rows = EventRows(self._around, block, window, flow.name, steps.times, steps.entities, ids, flow.values, columns)
         columns = columns | flow.each.evaluate(rows)
@@ -148,7 +172,6 @@ class _Part:
     def _emit_cases(self, cases: Pending, window: Window, emit: Emit) -> None:
         flow, block = self._flow, self._block
         assert flow.cases is not None
-        cases = cases.take(np.lexsort((cases.carried["case"].values, cases.times)))
         ids = cases.carried["case"].values
         rows = EventRows(self._around, block, window, flow.cases.name, cases.times, cases.entities, ids, flow.values)
         columns = {name: cases.carried[name] for name in flow.table.types}
@@ -156,7 +179,7 @@ class _Part:
             f"{flow.cases.name}_id": Column.of(ids),
             f"{block.population.name}_id": Column.of(block.ids[cases.entities]),
             "started_at": Column(cases.carried["began"].values, TIME_TYPE),
-            "last_step": Column.coded(cases.carried["step"].values, self._brancher.dictionary),
+            "last_step": Column.coded(cases.carried["step"].values, self._steps),
             "steps": Column.of(cases.carried["index"].values + 1),
         }
         emit(flow.cases.name, rows, columns)

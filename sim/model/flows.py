@@ -10,7 +10,7 @@ import pyarrow as pa
 from sim.attributes.column import STRING_CODES
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
-from sim.model.activities import acting
+from sim.model.activities import acting, depends
 from sim.model.binding import Binder
 from sim.model.ground import Ground, reads_states
 from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Trigger
@@ -36,7 +36,7 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
     if cases is not None:
         ground.note(cases, kind)
     start, trigger = _beginning(ground, name, spec, table, stream, source)
-    stateful = reads_state(table) or reads_state(each) or bool(start is not None and start.states) or reads_states(on)
+    stateful = reads_state(table) or reads_state(each) or (start is not None and depends(start)) or reads_states(on)
     node = Node("process", ground.index[kind], (name, *([cases.name] if cases is not None else [])))
     ground.graph.add(
         node, name, node.names, ground.waits(kind, stateful, {**table.lookups, **each.lookups}) | ground.after(on)
