@@ -55,11 +55,11 @@ def _accept(
     uniform: NDArray[np.float32],
 ) -> tuple[Times, Indices]:
     """Keep the candidates for which weight x curve, relative to their bounds, exceeds `uniform`."""
-    kept = np.flatnonzero(uniform < weights.most.take(entities))
+    ranges = weights.range.take(entities)
+    kept = np.flatnonzero(uniform < ranges["most"])
     times, entities, uniform = times.take(kept), entities.take(kept), uniform.take(kept)
-    sure = weights.least.take(entities)
-    sure *= np.float32(intensity.lowest_ratio)
-    doubtful = np.flatnonzero(uniform >= sure)
+    sure = ranges["least"] * np.float32(intensity.lowest_ratio)
+    doubtful = np.flatnonzero(uniform >= sure.take(kept))
     if not len(doubtful):
         return times, entities
     at, who = times[doubtful], entities[doubtful]

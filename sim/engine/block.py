@@ -107,6 +107,12 @@ class Block:
         """Take in those who are born in `window`."""
         births = newborn.births
         self.fresh = slice(len(self), len(self) + len(births))
+        if len(births) or window.number == 0:
+            self._take_in(newborn, births, window)
+        if self.machine is not None:
+            self.machine.open()
+
+    def _take_in(self, newborn: Newborn, births: NDArray[np.int64], window: Window) -> None:
         self._id.extend(newborn.ids)
         self._birth.extend(births)
         self._parent.extend(newborn.parents)
@@ -117,7 +123,6 @@ class Block:
             self.machine.enter(births, rng)
             if window.number == 0:
                 self.machine.skip(window.start, rng)
-            self.machine.open()
 
     def keep(self, columns: dict[str, Column]) -> None:
         """Remember attributes of the fresh entities, as far as something reads them."""

@@ -24,6 +24,8 @@ _MOST_ROUNDS = 100_000
 Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
 
+_LONGEST = 2.0**60
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -45,6 +47,8 @@ class Clock:
             self._ceiling *= _supremum(exit_.curve, *horizon)
         for vintage in exit_.vintages:
             self._ceiling *= _supremum(vintage, 0, horizon[1] - horizon[0])
+        self._varying = exit_.curve is not None or bool(exit_.vintages)
+        self._segments = [(n, factors) for n, factors in enumerate(exit_.segments) if not np.all(factors == 1.0)]
 
     def dwell(self, times: Times, rng: np.random.Generator) -> Times:
         """The end of a dwell time that begins at `times`."""
@@ -55,21 +59,21 @@ class Clock:
         """The first event of the hazard after `times`; NEVER where it is beyond the horizon."""
         hazard = self.exit.hazard
         assert hazard is not None
+        if not self._varying and not self._segments:
+            return _later(times, hazard.inverse(rng.standard_exponential(len(times))))
         scale = np.full(len(entities), self._ceiling)
-        for factors, codes in zip(self.exit.segments, tokens.segments(), strict=True):
-            if not np.all(factors == 1.0):
-                scale *= factors[codes[entities]]
+        for number, factors in self._segments:
+            scale *= factors[tokens.segments()[number][entities]]
         at_risk = np.flatnonzero(scale > 0)
         leave = np.full(len(entities), NEVER)
         cumulative = np.zeros(len(at_risk))
-        varying = self.exit.curve is not None or bool(self.exit.vintages)
         rounds = 0
         while len(at_risk):
             if (rounds := rounds + 1) > _MOST_ROUNDS:
                 raise self._hopeless(tokens.name(int(entities[at_risk[0]])), int(times[at_risk[0]]))
             cumulative += rng.standard_exponential(len(at_risk)) / scale[at_risk]
             candidate = _later(times[at_risk], hazard.inverse(cumulative))
-            if not varying:
+            if not self._varying:
                 leave[at_risk] = candidate
                 break
             uniform = rng.random(len(at_risk)) * self._ceiling
@@ -100,8 +104,8 @@ class Clock:
 
 def _later(times: Times, delay: NDArray[np.float64]) -> Times:
     """`times` plus a delay of at least a microsecond, NEVER where it does not fit."""
-    fits = delay < 2.0**60
-    return np.where(fits, times + np.maximum(np.where(fits, delay, 0.0), 1.0).astype(np.int64), NEVER)
+    whole = np.clip(delay, 1.0, _LONGEST).astype(np.int64)
+    return np.where(delay < _LONGEST, times + whole, NEVER)
 
 
 def _supremum(curve: BoundCurve, start: int, until: int) -> float:

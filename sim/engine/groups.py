@@ -21,6 +21,7 @@ _LOWEST = -40 * PER_OCTAVE
 _HIGHEST = HIGHEST_OCTAVE * PER_OCTAVE
 _GROUPS = _HIGHEST - _LOWEST + 1
 NONE = np.int16(-1)
+_SPARE = 16
 _BOUNDS = np.exp2(np.arange(_LOWEST, _HIGHEST + 1) / PER_OCTAVE)
 
 Indices = NDArray[np.int64]
@@ -28,11 +29,11 @@ Indices = NDArray[np.int64]
 
 def groups_of(log2_bounds: NDArray[np.floating]) -> NDArray[np.int16]:
     """The group of each log2 of a bound (at most `HIGHEST_OCTAVE`), int16; -inf (weight zero) is `NONE`."""
-    with np.errstate(invalid="ignore"):
-        # The millionth absorbs the rounding of float32 logarithms: a bound may be loose, never too small.
-        level = np.ceil(log2_bounds * PER_OCTAVE + 1e-5)
-    level = np.clip(level, _LOWEST, _HIGHEST) - _LOWEST
-    return np.where(np.isneginf(log2_bounds), NONE, level).astype(np.int16)
+    # The millionth absorbs the rounding of float32 logarithms: a bound may be loose, never too small.
+    level = np.ceil(log2_bounds * PER_OCTAVE + (1e-5 - _LOWEST))
+    groups: NDArray[np.int16] = np.clip(level, 0, _GROUPS - 1).astype(np.int16)
+    groups[log2_bounds == -np.inf] = NONE
+    return groups
 
 
 class Groups:
@@ -40,8 +41,8 @@ class Groups:
 
     def __init__(self) -> None:
         self._group = Growable(np.int16)
-        self._position = Growable(np.int64)
-        self._flat = np.empty(0, dtype=np.int64)
+        self._position = Growable(np.int32)
+        self._flat = Growable(np.int32)
         self._start = np.zeros(_GROUPS, dtype=np.int64)
         self._size = np.zeros(_GROUPS, dtype=np.int64)
         self._room = np.zeros(_GROUPS, dtype=np.int64)
@@ -49,7 +50,7 @@ class Groups:
     def admit(self, count: int) -> None:
         """Make place for `count` more entities, in no group yet."""
         self._group.extend(np.full(count, NONE, dtype=np.int16))
-        self._position.extend(np.zeros(count, dtype=np.int64))
+        self._position.extend(np.zeros(count, dtype=np.int32))
 
     @property
     def total(self) -> float:
@@ -58,21 +59,23 @@ class Groups:
 
     def bounds(self, entities: Indices) -> NDArray[np.float64]:
         """The bound in force for each entity, which must be in a group."""
-        return _BOUNDS.take(self._group.values[entities])
+        return _BOUNDS.take(self._group.values.take(entities))
 
     def member(self, entities: Indices) -> NDArray[np.bool_]:
         """Whether each entity is in a group: not where its weight is zero."""
-        member: NDArray[np.bool_] = self._group.values[entities] != NONE
+        member: NDArray[np.bool_] = self._group.values.take(entities) != NONE
         return member
 
     def assign(self, entities: Indices, groups: NDArray[np.int16]) -> Indices:
-        """Move `entities` (unique) to `groups`; returns those whose group did change."""
-        changed = self._group.values[entities] != groups
-        entities, groups = entities[changed], groups[changed]
-        if len(entities):
-            self._remove(entities)
-            self._group.values[entities] = groups
-            self._add(entities[groups != NONE])
+        """Move `entities` (unique) to `groups`; returns those whose group did change and that are in one now."""
+        before = self._group.values.take(entities)
+        changed = np.flatnonzero(before != groups)
+        entities, before, groups = entities.take(changed), before.take(changed), groups.take(changed)
+        leaving, joining = np.flatnonzero(before != NONE), np.flatnonzero(groups != NONE)
+        self._remove(entities.take(leaving), before.take(leaving))
+        self._group.values[entities] = groups
+        entities = entities.take(joining)
+        self._add(entities, groups.take(joining))
         return entities
 
     def draw(self, rng: np.random.Generator, count: int) -> Indices:
@@ -84,58 +87,51 @@ class Groups:
         slots *= np.repeat(self._size[used].astype(np.float64), counts)
         picked = slots.astype(np.int64)
         picked += np.repeat(self._start[used], counts)
-        entities = self._flat.take(picked)
+        entities = self._flat.values.take(picked).astype(np.int64)
         rng.shuffle(entities)
         return entities
 
-    def _remove(self, entities: Indices) -> None:
-        """Fill the holes that `entities` leave with the last members of their groups."""
-        groups = self._group.values[entities]
-        member = groups != NONE
-        entities, groups = entities[member], groups[member]
-        if not len(entities):
-            return
-        entities = entities[np.argsort(groups, kind="stable")]
+    def _remove(self, entities: Indices, groups: NDArray[np.int16]) -> None:
+        """Fill the holes that `entities`, members of `groups`, leave with the last members of these."""
+        entities = entities.take(np.argsort(groups, kind="stable"))
         leaving = np.bincount(groups, minlength=_GROUPS)
-        remaining = self._size - leaving
-        position = self._position.values
-        slots = position[entities]
-        offset = slots - np.repeat(self._start, leaving)
-        holes = slots[offset < np.repeat(remaining, leaving)]
-        position[entities] = -1
+        self._size -= leaving
         used = np.flatnonzero(leaving)
-        tails = self._flat[_ranges(self._start[used] + remaining[used], leaving[used])]
-        fillers = tails[position[tails] >= 0]
-        self._flat[holes] = fillers
+        counts, ends = leaving[used], self._start[used] + self._size[used]
+        position, flat = self._position.values, self._flat.values
+        slots = position.take(entities)
+        holes = slots.take(np.flatnonzero(slots < np.repeat(ends, counts)))
+        position[entities] = -1
+        tails = flat.take(_ranges(ends, counts))
+        fillers = tails.take(np.flatnonzero(position.take(tails) >= 0))
+        flat[holes] = fillers
         position[fillers] = holes
-        self._size = remaining
 
-    def _add(self, entities: Indices) -> None:
-        groups = self._group.values[entities]
+    def _add(self, entities: Indices, groups: NDArray[np.int16]) -> None:
+        """Put `entities`, members of no group, at the ends of `groups`."""
         joining = np.bincount(groups, minlength=_GROUPS)
-        if np.any(self._size + joining > self._room):
-            self._lay_out()
-            return
-        entities = entities[np.argsort(groups, kind="stable")]
+        short = np.flatnonzero(self._size + joining > self._room)
+        if len(short):
+            self._make_room(short, joining[short])
+        entities = entities.take(np.argsort(groups, kind="stable"))
         used = np.flatnonzero(joining)
         slots = _ranges(self._start[used] + self._size[used], joining[used])
-        self._flat[slots] = entities
+        self._flat.values[slots] = entities
         self._position.values[entities] = slots
         self._size += joining
 
-    def _lay_out(self) -> None:
-        """Write all groups anew, one after the other, each with room to grow by half."""
-        groups = self._group.values
-        order = np.argsort(groups, kind="stable")
-        order = order[np.searchsorted(groups[order], 0) :]
-        self._size = np.bincount(groups[order], minlength=_GROUPS)
-        self._room = np.where(self._size > 0, self._size + self._size // 2 + 16, 0)
-        self._start = np.cumsum(self._room) - self._room
-        self._flat = np.zeros(int(self._room.sum()), dtype=np.int64)
-        used = np.flatnonzero(self._size)
-        slots = _ranges(self._start[used], self._size[used])
-        self._flat[slots] = order
-        self._position.values[order] = slots
+    def _make_room(self, groups: Indices, joining: Indices) -> None:
+        """Move groups to where they can grow: to the end, with half as much room again as they need now."""
+        sizes = self._size[groups]
+        room = sizes + joining
+        room += room // 2 + _SPARE
+        starts = len(self._flat) + np.cumsum(room) - room
+        members = self._flat.values.take(_ranges(self._start[groups], sizes))
+        self._flat.extend(np.zeros(int(room.sum()), dtype=np.int32))
+        slots = _ranges(starts, sizes)
+        self._flat.values[slots] = members
+        self._position.values[members] = slots
+        self._start[groups], self._room[groups] = starts, room
 
 
 def _ranges(starts: Indices, lengths: Indices) -> Indices:

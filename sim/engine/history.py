@@ -70,7 +70,9 @@ class History:
         self._first = np.flatnonzero(new)
         self._end = np.append(self._first[1:], len(changes))
         self._place = np.empty(size, dtype=np.int64)
-        self._place[changes.entities[self._first]] = np.arange(len(self._first))
+        self.entities = changes.entities.take(self._first)
+        """Who changes, ascending."""
+        self._place[self.entities] = np.arange(len(self._first))
         self._most = int((self._end - self._first).max())
 
     def first(self, entities: Indices) -> Indices:

@@ -183,29 +183,32 @@ class MachineState:
 
     def _schedule(self, entities: Indices, times: Times, rng: np.random.Generator) -> None:
         """Draw the next exit of `entities`, which enter their present states at `times`."""
-        states = self._state.values[entities]
+        states = self._state.values.take(entities)
         for state, clocks in enumerate(self._clocks):
             here = np.flatnonzero(states == state)
-            if not len(here):
+            if len(here) and clocks:
+                self._draw_exit(clocks, entities.take(here), times.take(here), rng)
+            elif len(here):
+                self._next.values[entities.take(here)] = NEVER
+
+    def _draw_exit(self, clocks: Sequence[Clock], entities: Indices, times: Times, rng: np.random.Generator) -> None:
+        best = np.full(len(times), NEVER)
+        choice = np.zeros(len(times), dtype=np.int16)
+        branch = rng.random(len(times)) if any(clock.exit.after is not None for clock in clocks) else None
+        passed = 0.0
+        for number, clock in enumerate(clocks):
+            if clock.exit.trigger is not None:
                 continue
-            best = np.full(len(here), NEVER)
-            choice = np.zeros(len(here), dtype=np.int16)
-            branch = rng.random(len(here)) if any(clock.exit.after for clock in clocks) else None
-            passed = 0.0
-            for number, clock in enumerate(clocks):
-                if clock.exit.trigger is not None:
-                    continue
-                if clock.exit.after is not None and branch is not None:
-                    taken = (branch >= passed) & (branch < passed + clock.exit.probability)
-                    passed += clock.exit.probability
-                    leave = np.where(taken, clock.dwell(times[here], rng), NEVER)
-                else:
-                    leave = clock.leave(entities[here], times[here], self._tokens, rng)
-                earlier = leave < best
-                best[earlier] = leave[earlier]
-                choice[earlier] = number
-            self._next.values[entities[here]] = best
-            self._exit.values[entities[here]] = choice
+            if clock.exit.after is not None and branch is not None:
+                taken = (branch >= passed) & (branch < passed + clock.exit.probability)
+                passed += clock.exit.probability
+                leave = np.where(taken, clock.dwell(times, rng), NEVER)
+            else:
+                leave = clock.leave(entities, times, self._tokens, rng)
+            choice[leave < best] = number
+            best = np.minimum(best, leave)
+        self._next.values[entities] = best
+        self._exit.values[entities] = choice
 
 
 def _successive(pushes: Sequence[Pending]) -> Iterator[Pending]:

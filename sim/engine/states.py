@@ -24,12 +24,14 @@ class StateEffect:
         self._generation = states.generation
         self._factors = states.factors
 
-    def changing(self) -> NDArray[np.bool_]:
-        """Whether the state in question changes in the present window, for each entity of the block."""
-        changed = self._machine.changed
+    def changing(self) -> Indices:
+        """The entities of the block for whom the state in question changes in the present window."""
+        machine = self._machine
+        if machine.history is None:
+            return np.empty(0, dtype=np.int64)
         if self._generation == 0:
-            return changed
-        return changed[self._holders(np.arange(len(self._block)))]
+            return machine.history.entities
+        return np.flatnonzero(machine.changed[self._holders(np.arange(len(self._block)))])
 
     def extremes(self, entities: Indices) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The smallest and the largest factor of each entity in the present window."""

@@ -50,6 +50,10 @@ class Vintage:
         self.lows = np.minimum.reduceat(low, starts)
         self.highs = np.maximum.reduceat(high, starts)
 
+    def step(self, ages: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The step in which each age is; the first before birth."""
+        return np.searchsorted(self.steps[1:], ages, side="right")
+
     def at(self, ages: NDArray[np.int64]) -> NDArray[np.float64]:
         """The curve itself, 0 before birth."""
         values = self.curve.at(np.maximum(ages, 0))

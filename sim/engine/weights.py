@@ -25,6 +25,8 @@ _LARGEST = 2.0**127
 """What fits float32."""
 
 _ROUNDING = 1e-6
+RANGE = np.dtype([("least", np.float32), ("most", np.float32)])
+"""Bounds of a weight. They lie beside each other because memory is fetched by the line."""
 
 
 class Weights:
@@ -42,9 +44,8 @@ class Weights:
         self._block = block
         self._base = Growable(np.float32)
         self._share = Growable(np.float32)
-        self._least = Growable(np.float32)
-        self._most = Growable(np.float32)
-        self._changing = np.empty(0, dtype=np.int64)
+        self._range = Growable(RANGE)
+        self._changing: list[Indices] = []
         self._window: Window | None = None
 
     @property
@@ -53,14 +54,12 @@ class Weights:
         return self._share.values
 
     @property
-    def least(self) -> NDArray[np.float32]:
-        """No more than the weight ever is in the present window, over the bound in force; 0 for who is to be born."""
-        return self._least.values
+    def range(self) -> NDArray[np.void]:
+        """How little and how much the weight comes to in the present window, over the bound in force, as `RANGE`.
 
-    @property
-    def most(self) -> NDArray[np.float32]:
-        """No less than the weight ever is in the present window, over the bound in force."""
-        return self._most.values
+        Both are bounds. `least` is 0 for who is still to be born.
+        """
+        return self._range.values
 
     def admit(self, frailty: NDArray[np.float64], births: NDArray[np.int64]) -> None:
         """Take in newborn entities, in no group yet."""
@@ -70,8 +69,8 @@ class Weights:
         if self.profile.cohort is not None:
             base *= self.profile.cohort.at(births)
         self._base.extend(np.minimum(base, _LARGEST))
-        for values in (self._share, self._least, self._most):
-            values.extend(np.zeros(len(base), dtype=np.float32))
+        self._share.extend(np.zeros(len(base), dtype=np.float32))
+        self._range.extend(np.zeros(len(base), dtype=RANGE))
         self.groups.admit(len(base))
 
     def prepare(self, window: Window) -> None:
@@ -80,17 +79,15 @@ class Weights:
         if previous is not None and previous.number == window.number:
             return
         self._window = window
-        changing = np.zeros(len(self._block), dtype=np.bool_)
-        for effect in self.effects:
-            changing |= effect.changing()
         fresh = self._block.fresh
-        changing[fresh] |= self._block.births[fresh] > window.start
-        now = np.flatnonzero(changing)
+        unborn = fresh.start + np.flatnonzero(self._block.births[fresh] > window.start)
+        now: list[Indices] = [unborn, *(effect.changing() for effect in self.effects)]
+        changing = np.zeros(len(self._block), dtype=np.bool_)
         # Whose states changed in the window before, or who was born in it, has been bounded for all of that until now.
-        changing[self._changing] = True
-        changing[fresh] = True
-        for ageing in self._ageing(window, previous):
-            changing[ageing] = True
+        for entities in (*now, *self._changing):
+            changing[entities] = True
+        for several in (fresh, *self._ageing(window, previous)):
+            changing[several] = True
         self._changing = now
         entities = np.flatnonzero(changing)
         if len(entities):
@@ -106,15 +103,15 @@ class Weights:
         return [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
 
     def _assign(self, entities: Indices, window: Window) -> None:
-        births = self._block.births[entities]
+        births = self._block.births.take(entities)
         least, most = (births <= window.start).astype(np.float64), np.ones(len(entities))
         with np.errstate(divide="ignore"):
-            bound = np.log2(self._base.values[entities].astype(np.float64))
+            bound = np.log2(self._base.values.take(entities).astype(np.float64))
             if self.vintage is not None:
-                step = np.maximum(np.searchsorted(self.vintage.steps, window.start - births, side="right") - 1, 0)
-                bound += self.vintage.levels[step]
-                least *= self.vintage.lows[step]
-                most *= self.vintage.highs[step]
+                step = self.vintage.step(window.start - births)
+                bound += self.vintage.levels.take(step)
+                least *= self.vintage.lows.take(step)
+                most *= self.vintage.highs.take(step)
             for effect in self.effects:
                 smallest, largest = effect.extremes(entities)
                 bound += np.log2(largest)
@@ -122,12 +119,15 @@ class Weights:
                 most *= largest
         self._check(entities, bound, window)
         moved = self.groups.assign(entities, groups_of(bound))
-        members = moved[self.groups.member(moved)]
-        self._share.values[members] = self._base.values[members] / self.groups.bounds(members)
-        share = self._share.values[entities]
+        self._share.values[moved] = self._base.values.take(moved) / self.groups.bounds(moved)
+        share = self._share.values.take(entities)
+        ranges = np.empty(len(entities), dtype=RANGE)
         # The sums of roundings in float32 stay below a millionth: keep the bounds on their sides.
-        self._least.values[entities] = share * least * (1 - _ROUNDING)
-        self._most.values[entities] = share * most * (1 + _ROUNDING)
+        least *= 1 - _ROUNDING
+        most *= 1 + _ROUNDING
+        np.multiply(share, least, out=ranges["least"], casting="same_kind")
+        np.multiply(share, most, out=ranges["most"], casting="same_kind")
+        self._range.values[entities] = ranges
 
     def _check(self, entities: Indices, bound: NDArray[np.float64], window: Window) -> None:
         largest = int(np.argmax(bound))
