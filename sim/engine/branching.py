@@ -42,14 +42,17 @@ class Brancher:
         for step in np.unique(present).tolist():
             here = np.flatnonzero(present == step)
             target[here], times[here] = self._leave(cases.take(here), step, uniform[here], rng)
-        on, over = np.flatnonzero(target != _END), np.flatnonzero(target == _END)
-        following, ended = cases.take(on), cases.take(over)
-        following.carried["step"] = Column.of(target[on])
-        following.carried["index"] = Column.of(following.carried["index"].values + 1)
-        return (
-            Pending(times[on], following.entities, following.carried),
-            Pending(times[over], ended.entities, ended.carried),
-        )
+        return _apart(cases, target, times)
+
+    def divert(self, cases: Pending) -> tuple[Pending, Pending]:
+        """Where cases go that have given up waiting: to their steps for that, at once; and those that end."""
+        cases = self._count(cases)
+        reneged = np.array([_END if service is None else service.reneged for service in self._flow.services])
+        target = reneged[cases.carried["step"].values]
+        for step in self.limited:
+            over = cases.carried[f"visits.{step}"].values >= self._flow.limits[step]
+            target = np.where((target == step) & over, _END, target)
+        return _apart(cases, target, cases.times)
 
     def _count(self, cases: Pending) -> Pending:
         """Note the visit of the present step, where it has a limit."""
@@ -116,6 +119,18 @@ class Brancher:
                 f"{self._flow.name}, {who}, {when}: the probabilities of the ways on from {self._flow.steps[step]!r}"
                 f" sum to {total[first]:g} after their factors; at most 1 is possible"
             )
+
+
+def _apart(cases: Pending, target: Indices, times: NDArray[np.int64]) -> tuple[Pending, Pending]:
+    """The cases that go on, at the steps `target` and the times, and those that end (target -1)."""
+    on, over = np.flatnonzero(target != _END), np.flatnonzero(target == _END)
+    following, ended = cases.take(on), cases.take(over)
+    following.carried["step"] = Column.of(target[on])
+    following.carried["index"] = Column.of(following.carried["index"].values + 1)
+    return (
+        Pending(times[on], following.entities, following.carried),
+        Pending(times[over], ended.entities, ended.carried),
+    )
 
 
 def largest_share(branches: Sequence[Branch], segments: Sequence[int]) -> float:

@@ -18,6 +18,7 @@ from sim.engine.facts import fact_ids
 from sim.engine.fanout import Emit, Hear
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
+from sim.engine.visits import Journal, cases_of, nothing, stay, visits_of
 from sim.engine.window import Window
 from sim.errors import SimulationError
 from sim.maths.instants import format_instant
@@ -27,26 +28,35 @@ _MOST_ROUNDS = 100_000
 
 
 class Cases:
-    """The cases of one process, in the blocks of this shard."""
+    """The cases of one process without resources, in the blocks of this shard."""
 
-    def __init__(self, around: Surroundings, flow: Flow, blocks: list[Block], hear: Hear, thinning: float) -> None:
-        happening = None if flow.start is None else Happening(around, flow.start, blocks, thinning)
-        self._parts = [_Part(around, flow, block, happening, hear) for block in blocks]
+    def __init__(self, parts: list[Part]) -> None:
+        self._parts = parts
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Emit every step that is taken in `window`."""
         for part in self._parts:
-            part.advance(window, emit)
+            part.open(window)
+            part.close(window, emit)
 
 
-class _Part:
-    """The cases in one block.
+def parts_of(around: Surroundings, flow: Flow, blocks: list[Block], hear: Hear, thinning: float) -> list[Part]:
+    """The cases of one process, block by block."""
+    happening = None if flow.start is None else Happening(around, flow.start, blocks, thinning)
+    return [Part(around, flow, block, happening, hear) for block in blocks]
+
+
+class Part:
+    """The cases of one process in one block: `open` a window, let visits `leave`, `close` it.
 
     A case is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`, `step`,
-    `index`, the number of visits of each step with a limit, and its attributes.
+    `index`, the number of visits of each step with a limit, and its attributes. `queueing` are the visits of the window
+    that have come to a resource (see `sim.engine.visits`) and have not been taken from there, by resource.
     """
 
     def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
+        self.flow = flow
+        self.queueing: dict[int, list[Pending]] = {}
         self._around = around
         self._flow = flow
         self._block = block
@@ -54,20 +64,53 @@ class _Part:
         self._hear = hear
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
         self._brancher = Brancher(flow, block)
-        self._calendar = Calendar(around.model.start, around.model.tick, around.model.end)
-        self._ending = Calendar(around.model.start, around.model.tick, around.model.end)
+        self._calendar, self._staying, self._ending, self._visiting = (
+            Calendar(around.model.start, around.model.tick, around.model.end) for _ in range(4)
+        )
+        self._journal = Journal(around, flow, block) if flow.visits is not None else None
+        self._taken: list[Pending] = []
+        self._left: list[Pending] = []
 
-    def advance(self, window: Window, emit: Emit) -> None:
+    def open(self, window: Window) -> None:
+        """Start the cases of `window`, and take all as far as they go before its end, or to a resource."""
         beginning = self._begin(window)
+        self._none = beginning.take(np.empty(0, dtype=np.int64))
         self._calendar.add(beginning)
-        none = beginning.take(np.empty(0, dtype=np.int64))
-        due = self._calendar.due(window.number)
-        rng = self._around.randomness.generator(f"{self._flow.name}/steps", self._block.index, window.number)
-        taken = [] if due is None else self._go(due.take(np.flatnonzero(due.times < window.until)), window, rng)
-        self._emit_steps(Pending.concat([none, *taken]), window, emit)
+        self._window = window
+        self._rng = self._generator("steps", window)
+        self._durations = self._generator("service", window) if any(self._flow.services) else self._rng
+        self._taken, self._left = [], []
+        self._go(self._due(self._calendar))
+        self._go(self._onward(self._due(self._staying)))
+        if self._flow.visits is not None and (due := self._visiting.due(window.number)) is not None:
+            self.leave(due)
+
+    def leave(self, visits: Pending) -> None:
+        """Take in visits that are decided: they go on if they end in this window, else later."""
+        later = visits.times >= self._window.until
+        self._visiting.add(visits.take(np.flatnonzero(later)))
+        visits = visits.take(np.flatnonzero(~later))
+        if len(visits.times):
+            self._left.append(visits)
+            served, reneged = cases_of(visits)
+            self._go(self._onward(served))
+            self._go(self._onward(reneged, gave_up=True))
+
+    def close(self, window: Window, emit: Emit) -> None:
+        """Emit what has happened in `window`."""
+        self._emit_steps(Pending.concat([self._none, *self._taken]), window, emit)
         if self._flow.cases is not None:
-            ended = self._ending.due(window.number) or none
+            ended = self._ending.due(window.number) or self._none
             self._emit_cases(ended.take(np.flatnonzero(ended.times < window.until)), window, emit)
+        if self._journal is not None:
+            self._journal.emit(Pending.concat([nothing(self._none), *self._left]), window, emit)
+
+    def _generator(self, name: str, window: Window) -> np.random.Generator:
+        return self._around.randomness.generator(f"{self._flow.name}/{name}", self._block.index, window.number)
+
+    def _due(self, calendar: Calendar) -> Pending:
+        due = calendar.due(self._window.number)
+        return self._none if due is None else due.take(np.flatnonzero(due.times < self._window.until))
 
     def _begin(self, window: Window) -> Pending:
         """The cases that start in `window`, at their first step."""
@@ -99,20 +142,46 @@ class _Part:
         each = np.repeat(np.arange(len(rows)), self._flow.count.draw(rng, len(rows)))
         return rows.times[each], rows.entities[each], {}
 
-    def _go(self, cases: Pending, window: Window, rng: np.random.Generator) -> list[Pending]:
-        """Take all steps before the end of the window; what comes later goes into the calendar."""
-        taken = []
+    def _go(self, cases: Pending) -> None:
+        """Take all steps before the end of the window, up to resources; what comes later goes into the calendars."""
+        rounds = 0
         while len(cases.times):
-            taken.append(cases)
-            following, ended = self._brancher.step(cases, rng)
-            if self._flow.cases is not None:
-                self._ending.add(ended)
-            later = following.times >= window.until
-            self._calendar.add(following.take(np.flatnonzero(later)))
-            cases = following.take(np.flatnonzero(~later))
-            if len(taken) > _MOST_ROUNDS:
+            self._taken.append(cases)
+            cases = self._onward(self._stay(cases))
+            rounds += 1
+            if rounds > _MOST_ROUNDS:
                 self._give_up(cases)
-        return taken
+
+    def _onward(self, cases: Pending, gave_up: bool = False) -> Pending:
+        """Cases leave their steps: those that are at their next ones within the window."""
+        if not len(cases.times):
+            return cases
+        following, ended = self._brancher.divert(cases) if gave_up else self._brancher.step(cases, self._rng)
+        if self._flow.cases is not None:
+            self._ending.add(ended)
+        later = following.times >= self._window.until
+        self._calendar.add(following.take(np.flatnonzero(later)))
+        return following.take(np.flatnonzero(~later))
+
+    def _stay(self, cases: Pending) -> Pending:
+        """Those who leave their steps within the window, when they do; who comes to a resource queues for it."""
+        if not any(self._flow.services):
+            return cases
+        times, step = cases.times.copy(), cases.carried["step"].values
+        free = np.ones(len(times), dtype=np.bool_)
+        for code, service in enumerate(self._flow.services):
+            here = np.flatnonzero(step == code)
+            if service is None or not len(here):
+                continue
+            if service.resource < 0:
+                times[here] += stay(service, self._durations, len(here))
+            else:
+                visits = visits_of(cases.take(here), service, self._block, self._durations)
+                self.queueing.setdefault(service.resource, []).append(visits)
+                free[here] = False
+        cases = Pending(times, cases.entities, cases.carried)
+        self._staying.add(cases.take(np.flatnonzero(free & (times >= self._window.until))))
+        return cases.take(np.flatnonzero(free & (times < self._window.until)))
 
     def _give_up(self, cases: Pending) -> None:
         who, when = self._block.name(int(cases.entities[0])), format_instant(int(cases.times[0]))

@@ -71,7 +71,7 @@ class _Tally:
 def forecast(model: Model, seed: int | None = None) -> Forecast:
     """Forecast a run of `model`; takes a second or two, whatever the size of the run."""
     entities = sum(population.expected for population in model.populations)
-    share = max(1, round(model.blocks * min(1.0, _ENTITIES / max(entities, 1.0))))
+    share = max(1, round(model.blocks * min(1.0, _ENTITIES / max(entities, 1.0)))) if model.shardable else model.blocks
     own = frozenset(range(share))
     points = _starters(model)
     expected = sum(a.expected * _family(a.children) for a in points.values()) * share / model.blocks
@@ -119,13 +119,15 @@ def _sources(model: Model) -> dict[str, str]:
             sources[flow.name] = flow.trigger.source
         if flow.cases is not None:
             sources[flow.cases.name] = flow.name
+        if flow.visits is not None:
+            sources[flow.visits.name] = flow.name
     return sources
 
 
 def _whole(model: Model) -> frozenset[str]:
-    """The streams that lead to births or changes of state: a sample of them would change the world."""
+    """The streams that lead to births, changes of state or queues: a sample of them would change the world."""
     sources = _sources(model)
-    whole: set[str] = set()
+    whole = {flow.name for flow in model.flows if flow.visits is not None}
     for population in model.populations:
         whole |= {population.trigger.source} if population.trigger is not None else set()
         for exits in population.machine.exits if population.machine is not None else ():

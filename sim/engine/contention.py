@@ -1,0 +1,185 @@
+"""Contention: processes whose cases queue for the same resources, all blocks together and in the true order of time.
+
+Free cases of all blocks go on to their next resource or to the end of the window. Then the resources are served, those
+first from which a way leads to others. Where no way leads back, one pass serves the whole window, because all arrivals
+are known. Where cases come back, the resources are served in short steps: up to the first time at which a case that
+still waits could have come back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from sim.attributes.column import Column, strings
+from sim.engine.calendar import Pending
+from sim.engine.cases import Part
+from sim.engine.facts import Facts, fact_ids
+from sim.engine.fanout import Emit
+from sim.engine.load import Load
+from sim.engine.resources import Servers
+from sim.engine.visits import decide, earliest_end, queue_of, spans
+from sim.engine.window import Window
+from sim.model.model import Flow, Model
+from sim.model.schemas import LOAD
+
+Waiting = list[tuple[int, Pending]]
+"""Visits at a resource that are not decided, each with the number of its part."""
+
+
+class Contention:
+    """The cases of processes that share resources. `report` takes the facts of the load."""
+
+    def __init__(self, model: Model, parts: list[Part], report: Callable[[str, Facts], None]) -> None:
+        self._parts = parts
+        self._report = report
+        self._ahead = {flow.name: _ahead(flow) for flow in {part.flow.name: part.flow for part in parts}.values()}
+        used = sorted({r for part in parts for r in _used(part.flow)})
+        self._groups = _groups(used, [part.flow for part in parts], self._ahead)
+        self._servers = {r: Servers(model.resources[r]) for r in used}
+        self._loads = {r: Load(model.resources[r]) for r in used}
+        self._names = strings([resource.name for resource in model.resources])
+        self._open: defaultdict[int, Waiting] = defaultdict(list)
+
+    def advance(self, window: Window, emit: Emit) -> None:
+        """Emit all steps and visits of `window`, and the load."""
+        for part in self._parts:
+            part.open(window)
+        for group in self._groups:
+            self._serve(group, window)
+        for part in self._parts:
+            part.close(window, emit)
+        self._emit_load(window)
+
+    def _serve(self, group: Sequence[int], window: Window) -> None:
+        """Serve resources that lead to each other up to the end of the window."""
+        horizon = window.start
+        while horizon < window.until:
+            self._arrive(group)
+            horizon = max(self._horizon(group, window), horizon + 1)
+            for resource in group:
+                self._decide(resource, horizon)
+        while any(part.queueing.get(r) for part in self._parts for r in group):
+            self._arrive(group)
+            for resource in group:
+                self._decide(resource, window.until)
+
+    def _arrive(self, group: Sequence[int]) -> None:
+        """Let those who have come to the resources join the queues."""
+        for number, part in enumerate(self._parts):
+            for resource in group:
+                for visits in part.queueing.pop(resource, ()):
+                    self._loads[resource].waiting.up(visits.times)
+                    self._open[resource].append((number, visits))
+
+    def _horizon(self, group: Sequence[int], window: Window) -> int:
+        """Up to when all arrivals at the resources of a group are known."""
+        found = window.until
+        for resource in group:
+            opening = self._servers[resource].opening() if self._open[resource] else 0
+            for number, visits in self._open[resource]:
+                returning = self._returning(number, visits, group)
+                if len(returning.times):
+                    found = min(found, earliest_end(returning, opening))
+        return found
+
+    def _returning(self, number: int, visits: Pending, group: Sequence[int]) -> Pending:
+        """Those who may come to one of the resources of the group after this visit."""
+        ahead = self._ahead[self._parts[number].flow.name]
+        back = np.array([bool(after.intersection(group)) for after in ahead])
+        if not back.any():
+            return visits.take(np.empty(0, dtype=np.int64))
+        return visits.take(np.flatnonzero(back[visits.carried["step"].values]))
+
+    def _decide(self, resource: int, until: int) -> None:
+        """Serve those who arrive before `until`, and let them go."""
+        now, later = [], []
+        for number, visits in self._open.pop(resource, []):
+            before = visits.times < until
+            now.append((number, visits.take(np.flatnonzero(before))))
+            if not before.all():
+                later.append((number, visits.take(np.flatnonzero(~before))))
+        now = [(number, visits) for number, visits in now if len(visits.times)]
+        if now:
+            later = self._serve_all(resource, now, until) + later
+        self._open[resource] = later
+
+    def _serve_all(self, resource: int, now: Waiting, until: int) -> Waiting:
+        """Serve visits; those that are still open."""
+        queue, order = queue_of([visits for _, visits in now])
+        started = np.empty(len(order), dtype=np.int64)
+        started[order] = self._servers[resource].serve(queue, until)
+        ends = np.cumsum([len(visits.times) for _, visits in now])
+        still: Waiting = []
+        for (number, visits), own in zip(now, np.split(started, ends[:-1]), strict=True):
+            decided, open_ = decide(visits, own)
+            self._note(resource, decided)
+            self._parts[number].leave(decided)
+            if len(open_.times):
+                still.append((number, open_))
+        return still
+
+    def _note(self, resource: int, decided: Pending) -> None:
+        out, begun, ended = spans(decided)
+        load = self._loads[resource]
+        load.waiting.down(out)
+        load.busy.up(begun)
+        load.busy.down(ended)
+
+    def _emit_load(self, window: Window) -> None:
+        found = [(resource, *load.hours(window)) for resource, load in self._loads.items()]
+        resources, hours = [resource for resource, _, _ in found], found[0][1]
+        times = np.repeat(hours, len(resources))
+        capacity, busy, waiting = (np.stack([means[i] for _, _, means in found], axis=1).ravel() for i in range(3))
+        columns = {
+            # Groups of processes that share nothing number their facts by their first resource, as others by block.
+            f"{LOAD}_id": Column.of(fact_ids(LOAD, len(times), resources[0], window)),
+            "resource": Column.coded(np.tile(resources, len(hours)), self._names),
+            "capacity": Column.of(capacity),
+            "busy": Column.of(busy),
+            "waiting": Column.of(waiting),
+        }
+        self._report(LOAD, Facts(times, columns))
+
+
+def _used(flow: Flow) -> set[int]:
+    return {service.resource for service in flow.services if service is not None and service.resource >= 0}
+
+
+def _ahead(flow: Flow) -> list[set[int]]:
+    """The resources that a case may come to after each of the steps."""
+    following = [
+        {branch.to for branch in branches} | {branch.otherwise for branch in branches} for branches in flow.branches
+    ]
+    for step, service in enumerate(flow.services):
+        following[step] |= {service.reneged} if service is not None else set()
+    ahead: list[set[int]] = [set() for _ in flow.steps]
+    for _ in flow.steps:
+        for step, targets in enumerate(following):
+            for target in targets - {-1}:
+                service = flow.services[target]
+                own = {service.resource} - {-1} if service is not None else set()
+                ahead[step] |= ahead[target] | own
+    return ahead
+
+
+def _groups(used: Sequence[int], flows: Sequence[Flow], ahead: dict[str, list[set[int]]]) -> list[list[int]]:
+    """Resources that lead to each other, groups that lead to others first."""
+    reach: dict[int, set[int]] = {resource: set() for resource in used}
+    for flow in flows:
+        for service, after in zip(flow.services, ahead[flow.name], strict=True):
+            if service is not None and service.resource >= 0:
+                reach[service.resource] |= after
+    for _ in used:
+        for resource in used:
+            reach[resource] = reach[resource].union(*(reach[other] for other in reach[resource]))
+    groups: list[list[int]] = []
+    for resource in sorted(used, key=lambda resource: (-len(reach[resource] | {resource}), resource)):
+        mutual = [group for group in groups if group[0] in reach[resource] and resource in reach[group[0]]]
+        if mutual:
+            mutual[0].append(resource)
+        else:
+            groups.append([resource])
+    return groups
