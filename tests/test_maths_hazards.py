@@ -10,7 +10,7 @@ from scipy.integrate import quad, solve_ivp
 
 from sim.maths.curves import bounds, integral, with_breaks
 from sim.maths.diffusion import Bass, Diffusion
-from sim.maths.hazards import Hazard
+from sim.maths.hazards import BassHazard, Hazard
 from sim.maths.units import DAY, MONTH, YEAR
 
 HAZARDS = TypeAdapter(Hazard)
@@ -19,6 +19,7 @@ EACH = [
     "0.5/month",
     {"type": "weibull", "scale": "90d", "shape": 0.6},
     {"type": "weibull", "scale": "90d", "shape": 2},
+    {"type": "bass", "p": "0.03/year", "q": "0.38/year"},
 ]
 
 
@@ -88,3 +89,14 @@ def test_a_diffusion_integrates_to_its_market_and_is_monotone_between_breaks(p, 
     cell = np.searchsorted(edges, times, side="right") - 1
     values = curve.at(times)
     assert ((values >= low[cell] * (1 - 1e-12)) & (values <= high[cell] * (1 + 1e-12))).all()
+
+
+@given(st.floats(1e-4, 1), st.floats(0, 5), st.integers(-3, 3))
+def test_imitation_grows_from_the_launch_on_and_is_bounded(p, q, launch):
+    factor = BassHazard(type="bass", p=f"{p:.6f}/year", q=f"{q:.6f}/year").imitation(launch * YEAR)
+    edges = with_breaks(factor, np.linspace(-YEAR, 4 * YEAR, 100).astype(np.int64))
+    low, high = bounds(factor, edges)
+    middle = factor.at((edges[:-1] + edges[1:]) // 2)
+    assert ((low <= middle) & (middle <= high)).all()
+    assert (factor.at(edges[edges < launch * YEAR]) == 0).all()
+    assert factor.at(np.array([launch * YEAR]))[0] == pytest.approx(1)

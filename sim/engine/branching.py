@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -130,13 +128,4 @@ def _apart(cases: Pending, target: Indices, times: NDArray[np.int64]) -> tuple[P
     return (
         Pending(times[on], following.entities, following.carried),
         Pending(times[over], ended.entities, ended.carried),
-    )
-
-
-def largest_share(branches: Sequence[Branch], segments: Sequence[int]) -> float:
-    """Sum of the branches' probabilities for a combination of segments, by code, before age and time."""
-    return sum(
-        branch.probability
-        * float(np.prod([by[code] for by, code in zip(branch.probabilities.segments, segments, strict=True)]))
-        for branch in branches
     )

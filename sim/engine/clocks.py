@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.errors import SimulationError
 from sim.maths.curves import BoundCurve, bounds
+from sim.maths.instants import format_instant
 from sim.model.model import Exit
 
 NEVER = np.int64(2**62)
 _GRID = 2048
+_MOST_ROUNDS = 100_000
 
 Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
@@ -60,7 +63,10 @@ class Clock:
         leave = np.full(len(entities), NEVER)
         cumulative = np.zeros(len(at_risk))
         varying = self.exit.curve is not None or bool(self.exit.vintages)
+        rounds = 0
         while len(at_risk):
+            if (rounds := rounds + 1) > _MOST_ROUNDS:
+                raise self._hopeless(tokens.name(int(entities[at_risk[0]])), int(times[at_risk[0]]))
             cumulative += rng.standard_exponential(len(at_risk)) / scale[at_risk]
             candidate = _later(times[at_risk], hazard.inverse(cumulative))
             if not varying:
@@ -76,6 +82,12 @@ class Clock:
             pending = inside & ~accepted
             at_risk, cumulative = at_risk[pending], cumulative[pending]
         return leave
+
+    def _hopeless(self, who: str, when: int) -> SimulationError:
+        return SimulationError(
+            f"{who}, {format_instant(when)}: no time to leave its state is found among {_MOST_ROUNDS:,}, because the"
+            f" curves of the hazard are up to {self._ceiling:.1e}, but much lower then; let them vary less"
+        )
 
     def _factor(self, times: Times, births: Times) -> NDArray[np.float64]:
         factor = np.ones(len(times))

@@ -19,10 +19,11 @@ from sim.engine.cases import Part
 from sim.engine.facts import Facts, fact_ids
 from sim.engine.fanout import Emit
 from sim.engine.load import Load
-from sim.engine.resources import Servers
-from sim.engine.visits import decide, earliest_end, queue_of, spans
+from sim.engine.resources import NEVER, Servers
+from sim.engine.routes import groups, resources_of, returns
+from sim.engine.visits import decide, earliest_return, queue_of, spans
 from sim.engine.window import Window
-from sim.model.model import Flow, Model
+from sim.model.model import Model
 from sim.model.schemas import LOAD
 
 Waiting = list[tuple[int, Pending]]
@@ -35,9 +36,15 @@ class Contention:
     def __init__(self, model: Model, parts: list[Part], report: Callable[[str, Facts], None]) -> None:
         self._parts = parts
         self._report = report
-        self._ahead = {flow.name: _ahead(flow) for flow in {part.flow.name: part.flow for part in parts}.values()}
-        used = sorted({r for part in parts for r in _used(part.flow)})
-        self._groups = _groups(used, [part.flow for part in parts], self._ahead)
+        flows = list({part.flow.name: part.flow for part in parts}.values())
+        used = sorted(set().union(*map(resources_of, flows)))
+        self._groups = groups(used, flows)
+        self._returns = {
+            (flow.name, resource): returns(flow, group)
+            for flow in flows
+            for group in self._groups
+            for resource in group
+        }
         self._servers = {r: Servers(model.resources[r]) for r in used}
         self._loads = {r: Load(model.resources[r]) for r in used}
         self._names = strings([resource.name for resource in model.resources])
@@ -80,18 +87,9 @@ class Contention:
         for resource in group:
             opening = self._servers[resource].opening() if self._open[resource] else 0
             for number, visits in self._open[resource]:
-                returning = self._returning(number, visits, group)
-                if len(returning.times):
-                    found = min(found, earliest_end(returning, opening))
+                back = self._returns[self._parts[number].flow.name, resource]
+                found = min(found, earliest_return(visits, opening, back)) if back.min() < NEVER else found
         return found
-
-    def _returning(self, number: int, visits: Pending, group: Sequence[int]) -> Pending:
-        """Those who may come to one of the resources of the group after this visit."""
-        ahead = self._ahead[self._parts[number].flow.name]
-        back = np.array([bool(after.intersection(group)) for after in ahead])
-        if not back.any():
-            return visits.take(np.empty(0, dtype=np.int64))
-        return visits.take(np.flatnonzero(back[visits.carried["step"].values]))
 
     def _decide(self, resource: int, until: int) -> None:
         """Serve those who arrive before `until`, and let them go."""
@@ -142,44 +140,3 @@ class Contention:
             "waiting": Column.of(waiting),
         }
         self._report(LOAD, Facts(times, columns))
-
-
-def _used(flow: Flow) -> set[int]:
-    return {service.resource for service in flow.services if service is not None and service.resource >= 0}
-
-
-def _ahead(flow: Flow) -> list[set[int]]:
-    """The resources that a case may come to after each of the steps."""
-    following = [
-        {branch.to for branch in branches} | {branch.otherwise for branch in branches} for branches in flow.branches
-    ]
-    for step, service in enumerate(flow.services):
-        following[step] |= {service.reneged} if service is not None else set()
-    ahead: list[set[int]] = [set() for _ in flow.steps]
-    for _ in flow.steps:
-        for step, targets in enumerate(following):
-            for target in targets - {-1}:
-                service = flow.services[target]
-                own = {service.resource} - {-1} if service is not None else set()
-                ahead[step] |= ahead[target] | own
-    return ahead
-
-
-def _groups(used: Sequence[int], flows: Sequence[Flow], ahead: dict[str, list[set[int]]]) -> list[list[int]]:
-    """Resources that lead to each other, groups that lead to others first."""
-    reach: dict[int, set[int]] = {resource: set() for resource in used}
-    for flow in flows:
-        for service, after in zip(flow.services, ahead[flow.name], strict=True):
-            if service is not None and service.resource >= 0:
-                reach[service.resource] |= after
-    for _ in used:
-        for resource in used:
-            reach[resource] = reach[resource].union(*(reach[other] for other in reach[resource]))
-    groups: list[list[int]] = []
-    for resource in sorted(used, key=lambda resource: (-len(reach[resource] | {resource}), resource)):
-        mutual = [group for group in groups if group[0] in reach[resource] and resource in reach[group[0]]]
-        if mutual:
-            mutual[0].append(resource)
-        else:
-            groups.append([resource])
-    return groups

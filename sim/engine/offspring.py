@@ -31,9 +31,11 @@ class Offspring:
         return first, count, self._ids
 
     def _born(self, first: Indices, count: Indices, times: NDArray[np.int64]) -> Indices:
-        """Children are in order of birth, so those born by a time come first: count them one rank after the other."""
-        born = np.zeros_like(count)
-        for rank in range(int(count.max(initial=0))):
-            some = np.flatnonzero(count > rank)
-            born[some] += self._births[first[some] + rank] <= times[some]
-        return born
+        """How many of each family are born by a time: the first ones, as they are in order of birth, by bisection."""
+        low, high = np.zeros_like(count), count
+        for _ in range(int(count.max(initial=0)).bit_length()):
+            middle = (low + high) // 2
+            place = np.minimum(first + middle, len(self._births) - 1)
+            born = (low < high) & (self._births[place] <= times)
+            low, high = np.where(born, middle + 1, low), np.where(born, high, middle)
+        return low

@@ -25,6 +25,7 @@ from sim.model.model import Flow, Service
 # No attribute has a dot in its name.
 _SERVICE, _DEADLINE, _PRIORITY = _WAITING = ("visit.service", "visit.deadline", "visit.priority")
 _ARRIVED, _STARTED = _DECIDED = ("visit.arrived", "visit.started")
+_LONGEST = 2**60
 _OUTCOMES = strings(["served", "reneged"])
 
 
@@ -92,10 +93,15 @@ def nothing(cases: Pending) -> Pending:
     return Pending(cases.times, cases.entities, cases.carried | dict.fromkeys(_DECIDED, Column.of(cases.times)))
 
 
-def earliest_end(visits: Pending, opening: int) -> int:
-    """A time before which none of the waiting visits ends, where none starts before `opening`."""
+def earliest_return(visits: Pending, opening: int, back: NDArray[np.int64]) -> int:
+    """A time before which none of the waiting visits comes back, if none starts before `opening`.
+
+    `back` has, by step, the least time from the end of a visit to the next arrival; NEVER (2**62) where there is none.
+    """
     ends = np.maximum(visits.times, opening) + visits.carried[_SERVICE].values
-    return int(np.minimum(ends, visits.carried[_DEADLINE].values).min())
+    ends = np.minimum(ends, visits.carried[_DEADLINE].values)
+    after = back[visits.carried["step"].values]
+    return int(np.where(after < NEVER, ends + np.minimum(after, _LONGEST), NEVER).min())
 
 
 def spans(visits: Pending) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -129,10 +135,11 @@ class Journal:
             f"{flow.name}_case_id": visits.carried["case"],
             f"{block.population.name}_id": Column.of(block.ids[visits.entities]),
             "step": Column.coded(step, self._steps),
+            "step_index": visits.carried["index"],
             "resource": Column.coded(self._resource[step], self._resources),
             "outcome": Column.coded(reneged.astype(np.int64), _OUTCOMES),
             "queued_at": Column(arrived, TIME_TYPE),
             "waited_s": Column.of((np.where(reneged, times, started) - arrived) / 1e6),
-            "served_s": Column.of(np.where(reneged, 0, times - started) / 1e6),
+            "served_s": Column.of((times - started) / 1e6).with_nulls(reneged),
         }
         emit(name, rows, columns)

@@ -43,7 +43,7 @@ class World:
         self.directories: dict[str, Directory] = {}
         self.blocks: dict[str, dict[int, Block]] = {}
         self.components: list[Component] = []
-        self._offspring: dict[tuple[str, int], tuple[int, Offspring]] = {}
+        self._offspring: dict[tuple[str, int], tuple[tuple[int, int], Offspring]] = {}
         self._facts: defaultdict[str, list[Facts]] = defaultdict(list)
         self._complete = _known_everywhere(model)
         self._around = Surroundings(model, self.randomness, self.directories, self._children)
@@ -140,13 +140,13 @@ class World:
         return self._happened.get((stream, block))
 
     def _children(self, block: Block, kind: str) -> Offspring:
-        """The index of the children of `kind`, made anew when some have been born since."""
+        """The index of the children of `kind`, made anew when some have been born since, or parents of some to be."""
         children = self.blocks[kind][block.index]
-        key = (kind, block.index)
-        known = self._offspring.get(key)
-        if known is None or known[0] != len(children):
-            known = (len(children), Offspring(children))
-            self._offspring[key] = known
+        sizes = (len(block), len(children))
+        known = self._offspring.get((kind, block.index))
+        if known is None or known[0] != sizes:
+            known = (sizes, Offspring(children))
+            self._offspring[kind, block.index] = known
         return known[1]
 
 

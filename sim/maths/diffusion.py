@@ -70,3 +70,23 @@ class Diffusion:
     def limits(self, edges: Times) -> tuple[Floats, Floats]:
         """Lowest and highest density per cell, float64[m] each."""
         return ends(self, edges)
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """What the share of adopters multiplies the hazard p by: 1 + q/p F(t), launched at `launch`; 0 before."""
+
+    bass: Bass
+    launch: int
+
+    def at(self, t: Times) -> Floats:
+        """The factor at each instant: float64[n]."""
+        return np.where(t < self.launch, 0.0, self.bass.hazard(t - self.launch) / self.bass.p)
+
+    def breaks(self, t0: int, t1: int) -> Times:
+        """The launch; from then on the factor only grows."""
+        return np.array([self.launch] if t0 < self.launch < t1 else [], dtype=np.int64)
+
+    def limits(self, edges: Times) -> tuple[Floats, Floats]:
+        """Lowest and highest factor per cell, float64[m] each."""
+        return ends(self, edges)

@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field, TypeAdapter
 
 from sim.maths.arrays import Elapsed, Floats
+from sim.maths.diffusion import Bass, Imitation
 from sim.maths.model import Model, Shorthand
-from sim.maths.units import Duration, HazardRate
+from sim.maths.units import Duration, HazardRate, Instant, Rate
 
 
 class ExponentialHazard(Model):
@@ -53,10 +54,51 @@ class WeibullHazard(Model):
         return np.asarray(self.scale * np.power(h, 1 / self.shape), dtype=np.float64)
 
 
+class BassHazard(Model):
+    """Adoption: hazard p + q F(t), where F(t) is the share that would have adopted since the launch (Bass 1969).
+
+    It depends on the time, not on the time spent waiting: as a function of that, it is exponential with rate p, and
+    what others do multiplies it by the curve `imitation`. Before the launch it is 0.
+    """
+
+    type: Literal["bass"]
+    p: HazardRate = Field(gt=0, description="Coefficient of innovation.", examples=["0.03/year"])
+    q: Rate = Field(ge=0, description="Coefficient of imitation.", examples=["0.38/year"])
+    launch: Instant | None = Field(
+        None, description="Nobody adopts before; the start of the run if left out.", examples=["2024-03-01"]
+    )
+
+    @property
+    def rate(self) -> float:
+        """Hazard per microsecond at the launch."""
+        return self.p
+
+    @property
+    def highest(self) -> float:
+        """The hazard per microsecond that it approaches."""
+        return self.p + self.q
+
+    def imitation(self, start: int) -> Imitation:
+        """The factor over time on the rate p; the launch is at `start` unless it is given."""
+        return Imitation(Bass(self.p, self.q), start if self.launch is None else self.launch)
+
+    def rate_at(self, elapsed: Elapsed) -> Floats:
+        """Hazard per microsecond before imitation: float64[n]."""
+        return np.full(len(elapsed), self.p)
+
+    def cumulative(self, elapsed: Elapsed) -> Floats:
+        """Hazard accumulated by `elapsed` microseconds before imitation: float64[n]."""
+        return np.asarray(self.p * elapsed, dtype=np.float64)
+
+    def inverse(self, h: Floats) -> Floats:
+        """Elapsed microseconds at which the cumulative hazard before imitation is `h`: float64[n]."""
+        return h / self.p
+
+
 _RATE = TypeAdapter(HazardRate).json_schema()
 
 Hazard = Annotated[
-    Annotated[ExponentialHazard | WeibullHazard, Field(discriminator="type")],
+    Annotated[ExponentialHazard | WeibullHazard | BassHazard, Field(discriminator="type")],
     Shorthand("exponential", "rate", (str, int, float), _RATE),
 ]
 """`3%/month` is an exponential hazard; others are written out."""

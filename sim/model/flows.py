@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
+from sim.errors import Problem
 from sim.model.activities import acting
 from sim.model.binding import Binder
 from sim.model.ground import Ground, reads_states
@@ -32,6 +34,7 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
         ground.note(cases, kind)
     visits = None
     if any(step.resource is not None for step in spec.steps.values()):
+        _check_priorities(ground, name, spec, table)
         visits = visit_stream(name, kind, ground.rank)
         ground.note(visits, kind)
     start, trigger = _beginning(ground, name, spec, table, stream, source)
@@ -117,6 +120,15 @@ def services_of(ground: Ground, process: language.Process) -> tuple[Service | No
         )
         for step in process.steps.values()
     )
+
+
+def _check_priorities(ground: Ground, name: str, process: language.Process, table: AttributeTable) -> None:
+    """Priorities that are attributes must be numbers."""
+    for key, step in process.steps.items():
+        kind = table.types.get(step.priority) if isinstance(step.priority, str) else None
+        if kind is not None and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            path = f"processes.{name}.steps.{key}.priority"
+            ground.tables.problems.append(Problem(0, path, f"{step.priority!r} is {kind}; a priority is a number"))
 
 
 def _priority(priority: language.Priority, segmentations: Sequence[Segmentation]) -> float | str | tuple[Factors, ...]:

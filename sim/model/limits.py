@@ -9,7 +9,8 @@ from sim.maths.curves import integral
 from sim.maths.units import format_duration
 from sim.model.binding import Binder
 from sim.model.sizes import MAX_TICKS, expected_rate
-from sim.scenario.schema import Child, Scenario
+from sim.scenario.processes import Process
+from sim.scenario.schema import Child, Scenario, StreamSpec
 
 MOST_ENTITIES = 1e8
 MOST_FACTS = 1e13
@@ -37,7 +38,11 @@ def limit_problems(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
     """All of a scenario's problems of this kind."""
     yield from _ticks(scenario)
     yield from _totals_of_births(scenario, binder)
+    for name, process in scenario.processes.items():
+        yield from _totals(f"processes.{name}", process)
     for name, spec in scenario.streams.items():
+        if spec.on is not None:
+            yield from _totals(f"streams.{name}", spec)
         for key, child in spec.children.items():
             yield from _totals_of_children(f"streams.{name}.children.{key}", child)
 
@@ -64,9 +69,14 @@ def _totals_of_births(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
 
 
 def _totals_of_children(path: str, child: Child) -> Iterator[Problem]:
-    for name, attribute in child.attributes.items():
-        if attribute.type == "running_total":
-            message = "a running total adds up facts of a stream, not of its children; put it on the stream"
-            yield Problem(0, f"{path}.attributes.{name}", message)
+    yield from _totals(path, child)
     for key, grandchild in child.children.items():
         yield from _totals_of_children(f"{path}.children.{key}", grandchild)
+
+
+def _totals(path: str, spec: Child | StreamSpec | Process) -> Iterator[Problem]:
+    """Running totals where there can be none: of what follows from other facts."""
+    for name, attribute in spec.attributes.items():
+        if attribute.type == "running_total":
+            message = "a running total adds up facts of a stream with a rate or a schedule, not what follows from facts"
+            yield Problem(0, f"{path}.attributes.{name}", message)

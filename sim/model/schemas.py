@@ -105,11 +105,12 @@ def visit_stream(name: str, kind: str, rank: int) -> Stream:
         _field(f"{name}_case_id", pa.int64(), "which case"),
         _field(f"{kind}_id", pa.int64(), f"the {kind} whose case it is"),
         _field("step", STRING_CODES, "the step"),
+        _field("step_index", pa.int64(), "how many steps of the case came before"),
         _field("resource", STRING_CODES, "the resource"),
         _field("outcome", STRING_CODES, "served or reneged"),
         _field("queued_at", TIME_TYPE, "when the case joined the queue"),
         _field("waited_s", pa.float64(), "seconds in the queue"),
-        _field("served_s", pa.float64(), "seconds in service; 0 for those who reneged"),
+        _field("served_s", pa.float64(), "seconds in service; null for those who reneged"),
     ]
     return Stream(
         f"{name}_service", pa.schema(fields), f"{name}_service_id", f"{kind}_id", rank, f"{name} at its resources"

@@ -8,6 +8,8 @@ import numpy as np
 
 from sim.attributes.column import strings
 from sim.maths.ages import AgeCurve
+from sim.maths.curves import BoundCurve, product_of
+from sim.maths.hazards import BassHazard
 from sim.model.binding import Binder
 from sim.model.model import Exit, Factors, Machine, Profile, Segmentation, StateFactors, Trigger, Values
 from sim.scenario.schema import Entity, Lifecycle, Scenario, SegmentEffect, StreamSpec, Transition
@@ -126,8 +128,17 @@ def _exit(
         hazard=transition.hazard,
         segments=tuple(factors),
         vintages=tuple(curve for curve in vintages if curve is not None),
-        curve=binder.product(transition.curves) if transition.curves else None,
+        curve=_over_time(binder, transition),
         after=transition.after,
         probability=transition.probability,
         trigger=trigger,
     )
+
+
+def _over_time(binder: Binder, transition: Transition) -> BoundCurve | None:
+    """What time multiplies the hazard by; imitation is such a factor too."""
+    curve = binder.product(transition.curves) if transition.curves else None
+    if not isinstance(transition.hazard, BassHazard):
+        return curve
+    imitation = transition.hazard.imitation(binder.timeline.start)
+    return imitation if curve is None else product_of([imitation, curve])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sim.maths.curves import BoundCurve, integral
-from sim.maths.hazards import WeibullHazard
+from sim.maths.hazards import BassHazard, WeibullHazard
 from sim.maths.units import DAY, HOUR, MINUTE, SECOND, WEEK
 from sim.model.binding import Binder
 from sim.scenario.schema import Child, Lifecycle, Scenario, StreamSpec, Transition
@@ -95,6 +95,8 @@ def _mean_rate(transition: Transition) -> float:
         return transition.probability / max(transition.after.mean(), 1.0)
     if isinstance(transition.hazard, WeibullHazard):
         return 1 / (transition.hazard.scale * math.gamma(1 + 1 / transition.hazard.shape))
+    if isinstance(transition.hazard, BassHazard):
+        return transition.hazard.highest
     return transition.hazard.rate if transition.hazard is not None else 0.0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,11 +14,11 @@ from sim.attributes.registry import AnyAttribute
 from sim.maths.model import shown
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Path
+from sim.scenario.sources import Source, column_of, columns_of, inborn, source_of, sources
 from sim.scenario.words import nearest
-from sim.scenario.world import Fact, World, mapping
+from sim.scenario.world import World, mapping
 
 _ALWAYS = ("event_time", "age")
-_INBORN = ("id", "born_at")
 
 
 @dataclass
@@ -43,16 +43,29 @@ class Table:
 
 def check_columns(world: World) -> None:
     """Report attributes that read what is not there, look up unknown entities, or wait for each other."""
+    known = sources(world)
     for name, entity in world.entities.items():
-        fixed = {f"{name}_id", "event_time", "born_at", *(_inborn(world, name) - {"id", "segment"})}
-        fixed |= {f"{entity['parent']}_id"} if isinstance(entity.get("parent"), str) else set()
-        around = _around(world, name) - _own(world, name)
-        _check(world, _table(("entities", name), name, entity, around, fixed))
+        readable = around(world, name) - _own(world, name)
+        _check(world, _table(("entities", name), name, entity, readable, set(known[name].fixed)))
     for fact in world.facts():
         if fact.entity in world.entities:
-            around = _around(world, fact.entity) | _parent_columns(world, fact)
-            fixed = {"event_time", f"{fact.name}_id", f"{fact.entity}_id", f"{fact.parent or fact.name}_id"}
-            _check(world, _table(fact.path, fact.entity, fact.spec, around, fixed))
+            above = fact.parent or source_of(fact.spec)
+            readable = around(world, fact.entity) | _before(above, known)
+            fixed = {"event_time", f"{fact.name}_id", f"{fact.entity}_id", f"{above or fact.name}_id"}
+            _check(world, _table(fact.path, fact.entity, fact.spec, readable, fixed))
+    for name, spec in world.processes.items():
+        if world.has(spec.get("entity")):
+            readable = around(world, spec["entity"]) | _before(source_of(mapping(spec.get("start"))), known)
+            case = known.get(f"{name}_case") if spec.get("cases") is True else None
+            fixed = {*known[name].fixed, *(case.fixed if case is not None else ())}
+            _check(world, _table(("processes", name), spec["entity"], spec, readable, fixed))
+
+
+def _before(name: str | None, known: Mapping[str, Source]) -> set[str]:
+    """What rows can read of the fact that they follow from."""
+    if name is None or name not in known:
+        return set()
+    return {f"{name}_id", *(f"{name}.{column}" for column in known[name].columns - {known[name].id})}
 
 
 @lru_cache(maxsize=1)
@@ -68,49 +81,21 @@ def _table(path: Path, entity: str, spec: Mapping[str, Any], around: set[str], f
             attributes[name] = _adapter().validate_python(value)
         except ValidationError:  # reported by the check of shapes
             continue
-    return Table((*path, "attributes"), entity, attributes, set(_columns(given)), around, fixed)
-
-
-def _columns(attributes: Mapping[str, Any]) -> Iterator[str]:
-    """The names under which attributes are read: their own, and the columns that they become."""
-    for name, spec in attributes.items():
-        yield str(name)
-        yield _column(str(name), spec)
-
-
-def _column(name: str, spec: Any) -> str:
-    """The column that an attribute becomes: with `_id` behind it for what is looked up."""
-    return f"{name}_id" if mapping(spec).get("type") == "lookup" and not name.endswith("_id") else name
+    return Table((*path, "attributes"), entity, attributes, set(columns_of(given)), around, fixed)
 
 
 def _own(world: World, entity: str) -> set[str]:
-    return {f"{entity}.{column}" for column in _columns(mapping(world.entities[entity].get("attributes")))}
+    return {f"{entity}.{column}" for column in columns_of(mapping(world.entities[entity].get("attributes")))}
 
 
-def _inborn(world: World, entity: str) -> set[str]:
-    """What entities have besides their attributes."""
-    segmentations = world.segmentations(entity)
-    states = {"state"} if "lifecycle" in world.entities[entity] else set()
-    return {*_INBORN, *states, *segmentations, *(["segment"] if segmentations else [])}
-
-
-def _around(world: World, entity: str) -> set[str]:
+def around(world: World, entity: str) -> set[str]:
     """What rows of `entity` can read besides their own attributes."""
-    names = {*_ALWAYS, *(_inborn(world, entity) - {"born_at"})}
+    names = {*_ALWAYS, *(inborn(world, entity) - {"born_at"})}
     for kind in world.lineage(entity):
         names.add(f"{kind}_id")
-        names.update(f"{kind}.{name}" for name in _inborn(world, kind))
+        names.update(f"{kind}.{name}" for name in inborn(world, kind))
         names.update(_own(world, kind))
     return names
-
-
-def _parent_columns(world: World, fact: Fact) -> set[str]:
-    """What children can read of the fact that they follow from."""
-    if fact.parent is None:
-        return set()
-    above = next(other for other in world.facts() if other.path == fact.path[:-2])
-    columns = _columns(mapping(above.spec.get("attributes")))
-    return {f"{fact.parent}_id", *(f"{fact.parent}.{column}" for column in ("event_time", *columns))}
 
 
 def _check(world: World, table: Table) -> None:
@@ -130,7 +115,7 @@ def _check_names(world: World, table: Table) -> None:
     """Columns need names of their own, also beside those that every stream has."""
     taken = dict.fromkeys(table.fixed, "every row")
     for name, spec in mapping(world.document.at(table.path)).items():
-        column = _column(str(name), spec)
+        column = column_of(str(name), spec)
         if column in taken:
             message = f"the column {shown(column)} is there already, by {taken[column]}; choose another name"
             world.report((*table.path, name), message)
@@ -139,7 +124,9 @@ def _check_names(world: World, table: Table) -> None:
 
 def _siblings(table: Table, name: str, attribute: Attribute) -> list[str]:
     """The attributes that `attribute` waits for."""
-    by_column = {_column(other, {"type": getattr(spec, "type", "")}): other for other, spec in table.attributes.items()}
+    by_column = {
+        column_of(other, {"type": getattr(spec, "type", "")}): other for other, spec in table.attributes.items()
+    }
     found = set()
     for need in attribute.needs():
         other = need if need in table.attributes else by_column.get(need, need.partition(".")[0])
@@ -171,7 +158,7 @@ def _check_relation(world: World, table: Table, path: Path, attribute: Attribute
 
 def _readable_of(world: World, kind: str) -> set[str]:
     """What can be read of an entity that is looked up; not its state, which changes while others look."""
-    return {*_columns(mapping(world.entities[kind].get("attributes"))), *(_inborn(world, kind) - {"state", "segment"})}
+    return {*columns_of(mapping(world.entities[kind].get("attributes"))), *(inborn(world, kind) - {"state", "segment"})}
 
 
 def _check_need(world: World, table: Table, path: Path, need: str) -> None:

@@ -10,24 +10,30 @@ from typing import Any
 
 from sim.errors import Problem
 from sim.maths.model import shown
+from sim.scenario.causes import check_triggers
 from sim.scenario.columns import check_columns
+from sim.scenario.contention import check_resources, uses_resources
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Document, Path
 from sim.scenario.lifecycles import check_lifecycles, check_segments, check_states
 from sim.scenario.schema import Scenario
 from sim.scenario.shape import child, keys, models, tags
+from sim.scenario.steps import check_processes
 from sim.scenario.words import nearest
 from sim.scenario.world import World, listed, mapping
 
 
 def reference_problems(document: Document) -> list[Problem]:
-    """All problems with names: of curves, entities, states, segments, streams and columns."""
+    """All problems with names (of curves, entities, states, segments, steps, streams, columns) and with processes."""
     world = World(document)
     _check_curves(world)
     _check_parents(world)
     _check_facts(world)
     _check_stream_names(world)
     check_lifecycles(world)
+    check_processes(world)
+    check_resources(world)
+    check_triggers(world)
     check_columns(world)
     return world.problems
 
@@ -80,6 +86,8 @@ def _known_entity(world: World, path: Path, name: Any) -> None:
 
 
 def _check_facts(world: World) -> None:
+    for name, process in world.processes.items():
+        _known_entity(world, ("processes", name, "entity"), process.get("entity"))
     for fact in world.facts():
         if fact.parent is None:
             _known_entity(world, (*fact.path, "entity"), fact.spec.get("entity"))
@@ -89,14 +97,28 @@ def _check_facts(world: World) -> None:
 
 
 def _check_stream_names(world: World) -> None:
-    """Births, transitions, facts and their children are streams side by side, so their names must differ."""
+    """Births, transitions, facts, children, steps and cases are streams side by side, so their names must differ."""
     taken: dict[str, str] = {}
     for name, entity in world.entities.items():
         if entity.get("emit") is not False:
             taken[name] = f"the births of the entity {name}"
             if "lifecycle" in entity:
                 taken[f"{name}_lifecycle"] = f"the transitions of the entity {name}"
-    for fact in world.facts():
-        if fact.name in taken:
-            world.report(fact.path, f"{fact.name!r} is taken by {taken[fact.name]}; streams need names of their own")
-        taken.setdefault(fact.name, f"the stream {fact.name}")
+    named = [(fact.path, fact.name, "the stream") for fact in world.facts()]
+    named += [(("processes", name), name, "the process") for name in world.processes]
+    named += [
+        (("processes", name), f"{name}_case", "the finished cases of the process")
+        for name, process in world.processes.items()
+        if process.get("cases") is True
+    ]
+    named += [
+        (("processes", name), f"{name}_service", "the visits to resources of the process")
+        for name, process in world.processes.items()
+        if uses_resources(process)
+    ]
+    if world.document.data.get("resources"):
+        taken["resource_load"] = "the load of the resources"
+    for path, name, what in named:
+        if name in taken:
+            world.report(path, f"{name!r} is taken by {taken[name]}; streams need names of their own")
+        taken.setdefault(name, f"{what} {path[-1]}")

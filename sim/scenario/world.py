@@ -62,6 +62,11 @@ class World:
         """Streams by name, without their children."""
         return {name: mapping(spec) for name, spec in mapping(self.document.data.get("streams")).items()}
 
+    @cached_property
+    def processes(self) -> Mapping[str, Mapping[str, Any]]:
+        """Processes by name."""
+        return {name: mapping(spec) for name, spec in mapping(self.document.data.get("processes")).items()}
+
     def facts(self) -> Iterator[Fact]:
         """All streams, each followed by its children."""
         for name, spec in self.streams.items():
@@ -74,6 +79,10 @@ class World:
             child = Fact((*fact.path, "children", name), mapping(spec), fact.entity, fact.name)
             yield child
             yield from self._children(child)
+
+    def has(self, entity: Any) -> bool:
+        """Whether `entity`, whatever stands there, names an entity."""
+        return isinstance(entity, str) and entity in self.entities
 
     def lineage(self, entity: str) -> list[str]:
         """`entity`, its parent, the parent's parent and so on, as far as they exist; a cycle is gone through once."""

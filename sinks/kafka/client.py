@@ -50,7 +50,7 @@ class Client:
         self.hopeless: str | None = None
         self._settings = settings
         self._url = url
-        self._trouble = ""
+        self._trouble = self._refusal = ""
         ours = {"error_cb": self._on_error, "on_delivery": self._on_delivery, "delivery.report.only.error": True}
         values: dict[str, Any] = {**settings.values, **ours}
         try:
@@ -75,8 +75,8 @@ class Client:
             except KafkaException as error:
                 self.producer.poll(0)
                 reason = self._trouble or error.args[0].str()
-            if self.hopeless or time.monotonic() >= deadline:
-                text = self.hopeless or f"no broker answers within {timeout:g} s: {reason}"
+            if self._refusal or time.monotonic() >= deadline:
+                text = self._refusal or f"no broker answers within {timeout:g} s: {reason}"
                 raise SinkError(f"{self._url}: {self._settings.redact(text)}")
 
     def send(self, messages: Messages) -> None:
@@ -139,7 +139,10 @@ class Client:
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._trouble = error.str()
-        if error.fatal() or error.code() in _REFUSED:
+        if error.code() in _REFUSED:
+            # Final at the start; later it may pass, as where a broker restarts, and time-outs will tell.
+            self._refusal = error.str()
+        if error.fatal():
             self.hopeless = error.str()
 
     def _because(self) -> str:
