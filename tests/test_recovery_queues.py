@@ -1,7 +1,8 @@
 """Waiting times are those of queueing theory.
 
 Waits of neighbours resemble each other, so the evidence is in half days, which are longer than any queue here
-remembers: per half day, the sum of a quantity minus its expectation per case. These are nearly independent, with mean 0.
+remembers: per half day, the sum of a quantity minus its expectation per case. These are nearly independent, and their
+mean is 0.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ from sim.engine.window import Window
 from sim.model.model import Model
 from sim.model.schemas import LOAD
 
+_STRETCH = 64
+_MOST_STRETCHES = 256
+
 Waiting = list[tuple[int, Pending]]
 """Visits at a resource that are not decided, each with the number of its part."""
 
@@ -49,6 +52,7 @@ class Contention:
         self._loads = {r: Load(model.resources[r]) for r in used}
         self._names = strings([resource.name for resource in model.resources])
         self._open: defaultdict[int, Waiting] = defaultdict(list)
+        self._coming: defaultdict[int, Waiting] = defaultdict(list)
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Emit all steps and visits of `window`, and the load."""
@@ -61,29 +65,52 @@ class Contention:
         self._emit_load(window)
 
     def _serve(self, group: Sequence[int], window: Window) -> None:
-        """Serve resources that lead to each other up to the end of the window."""
+        """Serve resources that lead to each other up to the end of the window, a stretch at a time."""
         horizon = window.start
-        while horizon < window.until:
-            self._arrive(group)
-            horizon = max(self._horizon(group, window), horizon + 1)
+        for gate in self._gates(group, window):
             for resource in group:
-                self._decide(resource, horizon)
-        while any(part.queueing.get(r) for part in self._parts for r in group):
-            self._arrive(group)
-            for resource in group:
-                self._decide(resource, window.until)
+                for number, visits in self._coming.pop(resource, []):
+                    self._admit(resource, number, visits, gate)
+            while horizon < gate:
+                self._arrive(group, gate)
+                horizon = max(self._horizon(group, gate), horizon + 1)
+                for resource in group:
+                    self._decide(resource, horizon)
+            while self._queueing(group):
+                self._arrive(group, gate)
+                for resource in group:
+                    self._decide(resource, gate)
 
-    def _arrive(self, group: Sequence[int]) -> None:
+    def _gates(self, group: Sequence[int], window: Window) -> list[int]:
+        """Ends of stretches: where cases come back, what is far off is not looked at in every step."""
+        back = any(self._returns[name, r].min() < NEVER for name, r in self._returns if r in group)
+        visits = sum(len(some.times) for part in self._parts for r in group for some in part.queueing.get(r, ()))
+        count = min(visits // _STRETCH, _MOST_STRETCHES) + 1 if back else 1
+        edges = np.linspace(window.start, window.until, count + 1).astype(np.int64)
+        return [int(edge) for edge in np.unique(edges)[1:]]
+
+    def _queueing(self, group: Sequence[int]) -> bool:
+        return any(part.queueing.get(resource) for part in self._parts for resource in group)
+
+    def _arrive(self, group: Sequence[int], gate: int) -> None:
         """Let those who have come to the resources join the queues."""
         for number, part in enumerate(self._parts):
             for resource in group:
                 for visits in part.queueing.pop(resource, ()):
                     self._loads[resource].waiting.up(visits.times)
-                    self._open[resource].append((number, visits))
+                    self._admit(resource, number, visits, gate)
 
-    def _horizon(self, group: Sequence[int], window: Window) -> int:
+    def _admit(self, resource: int, number: int, visits: Pending, gate: int) -> None:
+        """Visits that arrive before `gate` are open, the others come later."""
+        before = visits.times < gate
+        if before.any():
+            self._open[resource].append((number, visits if before.all() else visits.take(np.flatnonzero(before))))
+        if not before.all():
+            self._coming[resource].append((number, visits.take(np.flatnonzero(~before))))
+
+    def _horizon(self, group: Sequence[int], gate: int) -> int:
         """Up to when all arrivals at the resources of a group are known."""
-        found = window.until
+        found = gate
         for resource in group:
             opening = self._servers[resource].opening() if self._open[resource] else 0
             for number, visits in self._open[resource]:
