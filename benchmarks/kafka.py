@@ -42,7 +42,7 @@ from tests.kafka.broker import address
 
 FACTS = 2_000_000
 QUICK = 500_000
-PARTITIONS = 6
+PARTITIONS = 4
 RATIO = 0.75
 
 

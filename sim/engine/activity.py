@@ -14,7 +14,6 @@ from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.facts import check_room
 from sim.engine.intensity import Intensity
 from sim.engine.states import StateEffect
-from sim.engine.vintage import Vintage
 from sim.engine.weights import Weights
 from sim.engine.window import Window
 from sim.model.model import Activity, Model
@@ -44,9 +43,7 @@ class Points:
             return _EMPTY, _EMPTY
         entities = weights.groups.draw(rng, count)
         times = intensity.place(rng, count)
-        needed = rng.random(count, dtype=np.float32)
-        needed /= weights.share.take(entities)
-        return _accept(block, weights, intensity, times, entities, needed)
+        return _accept(block, weights, intensity, times, entities, rng.random(count, dtype=np.float32))
 
 
 def _accept(
@@ -55,51 +52,36 @@ def _accept(
     intensity: Intensity,
     times: Times,
     entities: Indices,
-    needed: NDArray[np.float32],
+    uniform: NDArray[np.float32],
 ) -> tuple[Times, Indices]:
-    """Keep the candidates for which age x state x curve, relative to its bound, exceeds `needed`."""
-    upper, lower = _bounds(block, weights, times, entities)
-    if upper is not None and lower is not None:
-        kept = np.flatnonzero(needed < upper)
-        times, entities, needed, lower = times.take(kept), entities.take(kept), needed.take(kept), lower.take(kept)
-        sure: NDArray[np.float32] | np.float32 = lower * np.float32(intensity.lowest_ratio)
-    else:
-        sure = np.float32(intensity.lowest_ratio)
-    doubtful = np.flatnonzero(needed >= sure)
+    """Keep the candidates for which weight x curve, relative to their bounds, exceeds `uniform`."""
+    kept = np.flatnonzero(uniform < weights.most.take(entities))
+    times, entities, uniform = times.take(kept), entities.take(kept), uniform.take(kept)
+    sure = weights.least.take(entities)
+    sure *= np.float32(intensity.lowest_ratio)
+    doubtful = np.flatnonzero(uniform >= sure)
     if not len(doubtful):
         return times, entities
     at, who = times[doubtful], entities[doubtful]
-    refused = doubtful[needed[doubtful] >= _exact(block, weights, at, who) * intensity.ratio(at)]
+    needed = uniform[doubtful] / weights.share[who]
+    refused = doubtful[~_exceeds(_exact(block, weights, at, who), needed, at, intensity)]
     if not len(refused):
         return times, entities
     accepted = np.ones(len(times), dtype=np.bool_)
     accepted[refused] = False
-    return times[accepted], entities[accepted]
+    kept = np.flatnonzero(accepted)
+    return times.take(kept), entities.take(kept)
 
 
-def _bounds(
-    block: Block, weights: Weights, times: Times, entities: Indices
-) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """Upper and lower bounds of age x state x (born or not) for each candidate; None where all are 1."""
-    upper: NDArray[np.float32] | None = None
-    lower: NDArray[np.float32] | None = None
-    fresh = block.fresh.stop > block.fresh.start
-    if weights.vintage is not None or fresh:
-        ages = times - block.births.take(entities)
-        upper, lower = _age_bounds(weights.vintage, ages)
-    for effect in weights.effects:
-        ceiling, floor = effect.bounds(entities)
-        upper = ceiling if upper is None else upper * ceiling
-        lower = floor if lower is None else lower * floor
-    return upper, lower
-
-
-def _age_bounds(vintage: Vintage | None, ages: Times) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    if vintage is None:
-        born = (ages >= 0).astype(np.float32)
-        return born, born
-    cells = vintage.cells(ages)
-    return vintage.upper(cells), vintage.lower(cells)
+def _exceeds(
+    factor: NDArray[np.float64], needed: NDArray[np.float32], times: Times, intensity: Intensity
+) -> NDArray[np.bool_]:
+    """Whether factor x curve, relative to its bound, exceeds `needed`: the curve is asked where its bounds differ."""
+    exceeds = needed < factor * intensity.lowest_ratio
+    close = np.flatnonzero(~exceeds & (needed < factor))
+    if len(close):
+        exceeds[close] = needed[close] < factor[close] * intensity.ratio(times[close])
+    return exceeds
 
 
 def _exact(block: Block, weights: Weights, times: Times, entities: Indices) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ A token's next exit is drawn when it enters a state: competing exits each draw t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,33 +14,18 @@ from sim.attributes.column import strings
 from sim.engine.calendar import Pending
 from sim.engine.clocks import NEVER, Clock, Tokens
 from sim.engine.growable import Growable
+from sim.engine.history import History, Transitions
 from sim.errors import SimulationError
 from sim.maths.instants import format_instant
 from sim.maths.units import format_duration
 from sim.model.model import Machine
 
-_LARGEST_KEY = 2**62
 _PATIENCE = 10_000
 _MOST_ROUNDS = 2_000_000
 """A window that would need more rounds than this, at the pace of its first `_PATIENCE`, is given up."""
 
 Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Transitions:
-    """State changes within one window, by (time, entity); all arrays have one element per change."""
-
-    times: Times
-    entities: Indices
-    source: NDArray[np.int8]
-    target: NDArray[np.int8]
-    reason: NDArray[np.int16]
-    dwell: Times
-
-    def __len__(self) -> int:
-        return len(self.times)
 
 
 class MachineState:
@@ -68,8 +52,8 @@ class MachineState:
                 self._reason[state, number] = exit_.reason
         self.before: NDArray[np.int8] = np.empty(0, dtype=np.int8)
         """States at the start of the present window (at birth, for those born in it)."""
-        self.history = _nothing()
-        """Changes in the present window, as far as it has advanced, by (entity, time)."""
+        self.history: History | None = None
+        """Changes in the present window, as far as it has advanced; None where there are none."""
         self.changed: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
         """Which entities change in the present window, as far as it has advanced."""
 
@@ -91,13 +75,13 @@ class MachineState:
 
     def skip(self, until: int, rng: np.random.Generator) -> None:
         """Live through everything before `until` without a trace: the past of those that exist at the start."""
-        for _ in self._rounds(np.full(len(self._state), until), until, rng):
+        for _ in self._rounds(until, until, rng):
             pass
 
     def open(self) -> None:
         """Begin a window: nothing has changed yet."""
         self.before = self._state.values.copy()
-        self.history = _nothing()
+        self.history = None
         self.changed = np.zeros(len(self._state), dtype=np.bool_)
 
     def advance(self, until: int, rng: np.random.Generator, pushes: Sequence[Pending] = ()) -> Transitions:
@@ -112,60 +96,56 @@ class MachineState:
             limits[push.entities] = push.times
             rounds += self._rounds(limits, until, rng)
             rounds += self._push(push, rng)
-        rounds += self._rounds(np.full(len(self._state), until), until, rng)
+        rounds += self._rounds(until, until, rng)
         if not rounds:
-            return self.history
-        happened = _concat(rounds)
+            return Transitions.none()
+        happened = Transitions.together(rounds)
         self.changed[happened.entities] = True
-        self.history = _ordered(happened, np.lexsort((happened.times, happened.entities)))
-        return _ordered(happened, np.lexsort((happened.entities, happened.times)))
+        self.history = happened.by_entity(len(self._state))
+        return happened.by_time()
 
     def state_at(self, entities: Indices, times: Times) -> NDArray[np.int8]:
         """The states of entities at times in the present window, int8[n]."""
-        states = self.before[entities]
-        moving = np.flatnonzero(self.changed[entities])
-        if len(moving):
-            last = self._last_change(entities[moving], times[moving])
+        states = self.before.take(entities)
+        moving = np.flatnonzero(self.changed.take(entities))
+        if len(moving) and self.history is not None:
+            last = self.history.last(entities[moving], times[moving])
             some = last >= 0
-            states[moving[some]] = self.history.target[last[some]]
+            states[moving[some]] = self.history.changes.target[last[some]]
         return states
 
     def since(self, entities: Indices, times: Times) -> Times:
         """When entities entered the states that they are in at `times`."""
-        since = self._since.values[entities].copy()
-        moving = np.flatnonzero(self.changed[entities])
-        if len(moving):
-            history = self.history
-            first = np.searchsorted(history.entities, entities[moving])
-            last = self._last_change(entities[moving], times[moving])
-            entered = history.times[np.maximum(last, 0)]
-            before = history.times[first] - history.dwell[first]
+        since: Times = self._since.values.take(entities)
+        moving = np.flatnonzero(self.changed.take(entities))
+        if len(moving) and self.history is not None:
+            changes = self.history.changes
+            first = self.history.first(entities[moving])
+            last = self.history.last(entities[moving], times[moving])
+            entered = changes.times[np.maximum(last, 0)]
+            before = changes.times[first] - changes.dwell[first]
             since[moving] = np.where(last >= 0, entered, before)
         return since
 
-    def _last_change(self, entities: Indices, times: Times) -> Indices:
-        """Index in `history` of the last change at or before each time; -1 where there is none."""
-        history = self.history
-        known, place = np.unique(history.entities, return_inverse=True)
-        changed, wanted = history.times - history.times.min(), np.maximum(times - history.times.min(), -1)
-        span = int(max(changed.max(), wanted.max())) + 2
-        if len(known) * span > _LARGEST_KEY:
-            moments = np.unique(changed)
-            changed, wanted = np.searchsorted(moments, changed), np.searchsorted(moments, wanted, side="right") - 1
-            span = len(moments) + 1
-        keys = place * span + changed
-        wanted += np.searchsorted(known, entities) * span
-        last = np.searchsorted(keys, wanted, side="right") - 1
-        return np.where((last >= 0) & (history.entities[np.maximum(last, 0)] == entities), last, -1)
+    def extremes(
+        self, entities: Indices, factors: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The smallest and the largest of the factors, which go by state, of the states of entities in this window."""
+        smallest = factors.take(self.before.take(entities))
+        largest = smallest.copy()
+        moving = np.flatnonzero(self.changed.take(entities))
+        if len(moving) and self.history is not None:
+            smallest[moving], largest[moving] = self.history.extremes(entities[moving], factors)
+        return smallest, largest
 
-    def _rounds(self, limits: Times, until: int, rng: np.random.Generator) -> Iterator[Transitions]:
-        """Moves everybody whose exit is due before a limit of their own (`until` at most), one change each a round."""
+    def _rounds(self, limits: Times | int, until: int, rng: np.random.Generator) -> Iterator[Transitions]:
+        """Moves all whose exit is due before their limit (`until` at most; one for all if int), one change a round."""
         due = np.flatnonzero(self._next.values < limits)
         first = int(self._next.values[due].min()) if len(due) else until
         number = 0
         while len(due):
             yield self._leave(due, self._next.values[due], self._exit.values[due], rng)
-            due = due[self._next.values[due] < limits[due]]
+            due = due[self._next.values[due] < (limits if isinstance(limits, int) else limits[due])]
             number += 1
             if number == _PATIENCE and len(due):
                 self._check_pace(due, first, until)
@@ -239,25 +219,3 @@ def _successive(pushes: Sequence[Pending]) -> Iterator[Pending]:
     rank = np.arange(len(new)) - first[np.cumsum(new) - 1]
     for number in range(int(rank.max()) + 1):
         yield together.take(np.flatnonzero(rank == number))
-
-
-def _concat(rounds: list[Transitions]) -> Transitions:
-    columns = zip(*((r.times, r.entities, r.source, r.target, r.reason, r.dwell) for r in rounds), strict=True)
-    return Transitions(*(np.concatenate(column) for column in columns))
-
-
-def _ordered(changes: Transitions, order: Indices) -> Transitions:
-    return Transitions(
-        changes.times[order],
-        changes.entities[order],
-        changes.source[order],
-        changes.target[order],
-        changes.reason[order],
-        changes.dwell[order],
-    )
-
-
-def _nothing() -> Transitions:
-    times = np.empty(0, dtype=np.int64)
-    codes = np.empty(0, dtype=np.int8)
-    return Transitions(times, times, codes, codes, np.empty(0, dtype=np.int16), times)

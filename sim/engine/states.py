@@ -23,8 +23,6 @@ class StateEffect:
         self._block = block
         self._generation = states.generation
         self._factors = states.factors
-        self._ceilings = np.append(states.factors, states.factors.max()).astype(np.float32)
-        self._floors = np.append(states.factors, 0.0).astype(np.float32)
 
     def changing(self) -> NDArray[np.bool_]:
         """Whether the state in question changes in the present window, for each entity of the block."""
@@ -33,19 +31,9 @@ class StateEffect:
             return changed
         return changed[self._holders(np.arange(len(self._block)))]
 
-    def largest(self, entities: Indices) -> NDArray[np.float64]:
-        """The largest factor in the present window."""
-        holders = self._holders(entities)
-        machine, changes = self._machine, self._machine.history
-        largest = self._factors.take(machine.before)
-        np.maximum.at(largest, changes.entities, self._factors[changes.target])
-        return largest[holders]
-
-    def bounds(self, entities: Indices) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Upper and lower bounds of the factor in the present window: equal where the state does not change."""
-        machine = self._machine
-        codes = np.where(machine.changed, np.int8(len(self._factors)), machine.before).take(self._holders(entities))
-        return self._ceilings.take(codes), self._floors.take(codes)
+    def extremes(self, entities: Indices) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The smallest and the largest factor of each entity in the present window."""
+        return self._machine.extremes(self._holders(entities), self._factors)
 
     def at(self, entities: Indices, times: NDArray[np.int64]) -> NDArray[np.float64]:
         """The factor at exact times in the present window."""

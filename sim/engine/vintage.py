@@ -1,4 +1,4 @@
-"""A curve over age, tabulated once so that millions of ages need no curve: lower and upper bounds per cell of age.
+"""A curve over age, tabulated once so that millions of ages need no curve: bounds for a whole tick, by age.
 
 The bounds squeeze the acceptance test; the curve itself is evaluated only where they do not decide.
 """
@@ -16,51 +16,39 @@ _CELLS = 4096
 
 
 class Vintage:
-    """`curve` over ages in [0, oldest + tick]; bounds for grouping cover a tick's worth of ageing."""
+    """`curve` over ages in [0, oldest + tick], in steps of age within which one pair of bounds will do.
+
+    Whoever is within a step when a tick begins stays between its bounds until the tick ends: `lows` and `highs`,
+    float64[k], from the ages `steps`, int64[k] microseconds, on. `levels` is log2 of the bound by which entities are
+    grouped, which changes more rarely than the others.
+    """
 
     def __init__(self, curve: AgeCurve, oldest: int, tick: int) -> None:
         self.curve = curve
         until = oldest + tick + 1
         breaks = curve.breaks(until)
-        self._width = _cell_width(breaks, until)
-        even = np.arange(0, until + self._width, self._width, dtype=np.int64)
+        width = _cell_width(breaks, until)
+        even = np.arange(0, until + width, width, dtype=np.int64)
         edges = np.unique(np.concatenate([even, breaks]))
         lower, upper = bounds(curve, edges)
         first = np.searchsorted(edges, even[:-1])
-        # Cell 0 is for those who are not born yet.
-        self._lower = np.concatenate([[0.0], np.minimum.reduceat(lower, first)]).astype(np.float32)
-        self._upper = np.concatenate([[0.0], np.maximum.reduceat(upper, first)]).astype(np.float32)
-        # float32 rounds to nearest: keep the bounds on their sides.
-        self._lower *= np.float32(1 - 2e-7)
-        self._upper *= np.float32(1 + 2e-7)
-        self._scale = 1.0 / self._width
-        self.steps, self.levels = self._grouping(tick)
+        reach = -(-tick // width) + 1
+        low = _sliding(np.minimum, np.minimum.reduceat(lower, first), reach + 1)
+        high = _sliding(np.maximum, np.maximum.reduceat(upper, first), reach + 1)
+        self._step(low * (1 - 2e-7), high * (1 + 2e-7), width)
 
-    def _grouping(self, tick: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Ages at which the bound for a whole tick changes its level, and log2 of the bound from each of them on."""
-        reach = -(-tick // self._width) + 1
-        padded = np.concatenate([self._upper[1:], np.zeros(reach, dtype=np.float32)])
-        ahead = _sliding_maximum(padded.astype(np.float64), reach + 1)[: len(self._upper) - 1]
+    def _step(self, low: NDArray[np.float64], high: NDArray[np.float64], width: int) -> None:
         with np.errstate(divide="ignore"):
-            exact = np.log2(ahead)
-            level = np.ceil(exact * PER_OCTAVE)
-        starts = np.flatnonzero(np.concatenate([[True], level[1:] != level[:-1]]))
-        return starts * self._width, np.maximum.reduceat(exact, starts)
-
-    def cells(self, ages: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The cell of each age (negative: not born), int32[n]."""
-        scaled = (ages + self._width) * self._scale
-        cells = scaled.astype(np.int32)
-        np.clip(cells, 0, len(self._upper) - 1, out=cells)
-        return cells
-
-    def upper(self, cells: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Upper bounds of the curve in cells."""
-        return self._upper.take(cells)
-
-    def lower(self, cells: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Lower bounds of the curve in cells."""
-        return self._lower.take(cells)
+            exact = np.log2(high)
+            ceiling, floor = np.ceil(exact * PER_OCTAVE), np.floor(np.log2(low) * PER_OCTAVE)
+        new, falls = _changes(ceiling), _changes(floor)
+        rises = np.flatnonzero(new)
+        group = np.repeat(np.maximum.reduceat(exact, rises), np.diff(np.append(rises, len(exact))))
+        starts = np.flatnonzero(new | falls)
+        self.steps = starts * width
+        self.levels = group[starts]
+        self.lows = np.minimum.reduceat(low, starts)
+        self.highs = np.maximum.reduceat(high, starts)
 
     def at(self, ages: NDArray[np.int64]) -> NDArray[np.float64]:
         """The curve itself, 0 before birth."""
@@ -81,11 +69,15 @@ def _cell_width(breaks: NDArray[np.int64], until: int) -> int:
     return width
 
 
-def _sliding_maximum(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
-    """Maximum of each element and the `reach - 1` that follow, by doubling."""
+def _changes(levels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.concatenate([[True], levels[1:] != levels[:-1]])
+
+
+def _sliding(extreme: np.ufunc, values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
+    """The extreme of each element and the `reach - 1` that follow, as far as there are any, by doubling."""
     result, covered = values.copy(), 1
-    while covered < reach:
+    while covered < min(reach, len(values)):
         step = min(covered, reach - covered)
-        result[:-step] = np.maximum(result[:-step], result[step:])
+        extreme(result[:-step], result[step:], out=result[:-step])
         covered += step
     return result

@@ -24,6 +24,8 @@ Indices = NDArray[np.int64]
 _LARGEST = 2.0**127
 """What fits float32."""
 
+_ROUNDING = 1e-6
+
 
 class Weights:
     """The weights of a block's entities under one profile, kept in groups by their bounds for the present window.
@@ -40,6 +42,8 @@ class Weights:
         self._block = block
         self._base = Growable(np.float32)
         self._share = Growable(np.float32)
+        self._least = Growable(np.float32)
+        self._most = Growable(np.float32)
         self._changing = np.empty(0, dtype=np.int64)
         self._window: Window | None = None
 
@@ -47,6 +51,16 @@ class Weights:
     def share(self) -> NDArray[np.float32]:
         """Weight without age and state, over the bound in force: float32[n], meaningful for members of a group."""
         return self._share.values
+
+    @property
+    def least(self) -> NDArray[np.float32]:
+        """No more than the weight ever is in the present window, over the bound in force; 0 for who is to be born."""
+        return self._least.values
+
+    @property
+    def most(self) -> NDArray[np.float32]:
+        """No less than the weight ever is in the present window, over the bound in force."""
+        return self._most.values
 
     def admit(self, frailty: NDArray[np.float64], births: NDArray[np.int64]) -> None:
         """Take in newborn entities, in no group yet."""
@@ -56,7 +70,8 @@ class Weights:
         if self.profile.cohort is not None:
             base *= self.profile.cohort.at(births)
         self._base.extend(np.minimum(base, _LARGEST))
-        self._share.extend(np.zeros(len(base), dtype=np.float32))
+        for values in (self._share, self._least, self._most):
+            values.extend(np.zeros(len(base), dtype=np.float32))
         self.groups.admit(len(base))
 
     def prepare(self, window: Window) -> None:
@@ -68,10 +83,12 @@ class Weights:
         changing = np.zeros(len(self._block), dtype=np.bool_)
         for effect in self.effects:
             changing |= effect.changing()
+        fresh = self._block.fresh
+        changing[fresh] |= self._block.births[fresh] > window.start
         now = np.flatnonzero(changing)
-        # Who changed state in the window before has been bounded for both states until now.
+        # Whose states changed in the window before, or who was born in it, has been bounded for all of that until now.
         changing[self._changing] = True
-        changing[self._block.fresh] = True
+        changing[fresh] = True
         for ageing in self._ageing(window, previous):
             changing[ageing] = True
         self._changing = now
@@ -89,18 +106,28 @@ class Weights:
         return [slice(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
 
     def _assign(self, entities: Indices, window: Window) -> None:
+        births = self._block.births[entities]
+        least, most = (births <= window.start).astype(np.float64), np.ones(len(entities))
         with np.errstate(divide="ignore"):
             bound = np.log2(self._base.values[entities].astype(np.float64))
             if self.vintage is not None:
-                ages = window.start - self._block.births[entities]
-                step = np.maximum(np.searchsorted(self.vintage.steps, ages, side="right") - 1, 0)
+                step = np.maximum(np.searchsorted(self.vintage.steps, window.start - births, side="right") - 1, 0)
                 bound += self.vintage.levels[step]
+                least *= self.vintage.lows[step]
+                most *= self.vintage.highs[step]
             for effect in self.effects:
-                bound += np.log2(effect.largest(entities))
+                smallest, largest = effect.extremes(entities)
+                bound += np.log2(largest)
+                least *= smallest
+                most *= largest
         self._check(entities, bound, window)
         moved = self.groups.assign(entities, groups_of(bound))
         members = moved[self.groups.member(moved)]
         self._share.values[members] = self._base.values[members] / self.groups.bounds(members)
+        share = self._share.values[entities]
+        # The sums of roundings in float32 stay below a millionth: keep the bounds on their sides.
+        self._least.values[entities] = share * least * (1 - _ROUNDING)
+        self._most.values[entities] = share * most * (1 + _ROUNDING)
 
     def _check(self, entities: Indices, bound: NDArray[np.float64], window: Window) -> None:
         largest = int(np.argmax(bound))

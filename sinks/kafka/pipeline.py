@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from sim.batch import Batch
 from sinks.kafka.messages import Messages
 
-AHEAD = 4
+AHEAD = 3
 """Slices that may be under way: some tens of megabytes at most."""
 
 

@@ -20,7 +20,7 @@ from sinks.words import nearest
 DEFAULTS = {
     "client.id": "datagen",
     "enable.idempotence": "true",
-    "linger.ms": "10",
+    "linger.ms": "50",
     "batch.size": "1000000",
     "batch.num.messages": "1000000",
     "queue.buffering.max.messages": "500000",

@@ -18,7 +18,7 @@ from sinks.kafka.topics import Topics, check_template, name
 from sinks.merge import slices
 from sinks.target import Options, Target
 
-SLICE = 32_768
+SLICE = 65_536
 """Facts that are encoded and sent together: long enough for columns, short enough for the stages to overlap."""
 
 
