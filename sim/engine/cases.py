@@ -88,8 +88,8 @@ class Part:
     def leave(self, visits: Pending) -> None:
         """Take in visits that are decided: they go on if they end in this window, else later."""
         later = visits.times >= self._window.until
-        self._visiting.add(visits.take(np.flatnonzero(later)))
-        visits = visits.take(np.flatnonzero(~later))
+        self._visiting.add(visits.where(later))
+        visits = visits.where(~later)
         if len(visits.times):
             self._left.append(visits)
             served, reneged = cases_of(visits)
@@ -160,8 +160,8 @@ class Part:
         if self._flow.cases is not None:
             self._ending.add(ended)
         later = following.times >= self._window.until
-        self._calendar.add(following.take(np.flatnonzero(later)))
-        return following.take(np.flatnonzero(~later))
+        self._calendar.add(following.where(later))
+        return following.where(~later)
 
     def _stay(self, cases: Pending) -> Pending:
         """Those who leave their steps within the window, when they do; who comes to a resource queues for it."""
@@ -180,8 +180,8 @@ class Part:
                 self.queueing.setdefault(service.resource, []).append(visits)
                 free[here] = False
         cases = Pending(times, cases.entities, cases.carried)
-        self._staying.add(cases.take(np.flatnonzero(free & (times >= self._window.until))))
-        return cases.take(np.flatnonzero(free & (times < self._window.until)))
+        self._staying.add(cases.where(free & (times >= self._window.until)))
+        return cases.where(free & (times < self._window.until))
 
     def _give_up(self, cases: Pending) -> None:
         who, when = self._block.name(int(cases.entities[0])), format_instant(int(cases.times[0]))

@@ -104,9 +104,9 @@ class Contention:
         """Visits that arrive before `gate` are open, the others come later."""
         before = visits.times < gate
         if before.any():
-            self._open[resource].append((number, visits if before.all() else visits.take(np.flatnonzero(before))))
+            self._open[resource].append((number, visits.where(before)))
         if not before.all():
-            self._coming[resource].append((number, visits.take(np.flatnonzero(~before))))
+            self._coming[resource].append((number, visits.where(~before)))
 
     def _horizon(self, group: Sequence[int], gate: int) -> int:
         """Up to when all arrivals at the resources of a group are known."""
@@ -123,9 +123,9 @@ class Contention:
         now, later = [], []
         for number, visits in self._open.pop(resource, []):
             before = visits.times < until
-            now.append((number, visits.take(np.flatnonzero(before))))
+            now.append((number, visits.where(before)))
             if not before.all():
-                later.append((number, visits.take(np.flatnonzero(~before))))
+                later.append((number, visits.where(~before)))
         now = [(number, visits) for number, visits in now if len(visits.times)]
         if now:
             later = self._serve_all(resource, now, until) + later

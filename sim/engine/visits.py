@@ -72,7 +72,7 @@ def queue_of(visits: Sequence[Pending]) -> tuple[Queue, NDArray[np.int64]]:
 
 def decide(visits: Pending, started: NDArray[np.int64]) -> tuple[Pending, Pending]:
     """Visits that are decided, at the time at which they end, and those that still wait."""
-    known, open_ = visits.take(np.flatnonzero(started != OPEN)), visits.take(np.flatnonzero(started == OPEN))
+    known, open_ = visits.where(started != OPEN), visits.where(started == OPEN)
     begun = started[started != OPEN]
     ends = np.where(begun == RENEGED, known.carried[_DEADLINE].values, begun + known.carried[_SERVICE].values)
     carried = {name: column for name, column in known.carried.items() if name not in _WAITING}
@@ -85,7 +85,7 @@ def cases_of(visits: Pending) -> tuple[Pending, Pending]:
     carried = {name: column for name, column in visits.carried.items() if name not in _DECIDED}
     cases = Pending(visits.times, visits.entities, carried)
     reneged = visits.carried[_STARTED].values == RENEGED
-    return cases.take(np.flatnonzero(~reneged)), cases.take(np.flatnonzero(reneged))
+    return cases.where(~reneged), cases.where(reneged)
 
 
 def nothing(cases: Pending) -> Pending:
