@@ -36,7 +36,8 @@ class Closed(Exception):
 class Run:
     """Which facts these are: the same run gives the same facts.
 
-    `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`.
+    `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`. `truth` is a JSON text:
+    what is true of the facts and does not stand in them; sinks that write files put it beside them.
     """
 
     scenario: str
@@ -46,6 +47,7 @@ class Run:
     end: int
     shard: int = 1
     shards: int = 1
+    truth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class FileSink(Sink):
         self._listed = self._published = 0
         with self._guarded():
             self._manifest.save(self._layout.manifest)
+            self._layout.tell()
         self._files = {stream.name: self._stream_files(stream) for stream in streams}
         self._pending = {stream.name: [] for stream in streams}
 

@@ -1,6 +1,7 @@
 """Where files go: names, hidden names while they are written, and the folder's ownership.
 
     DIR/manifest.json                                   or manifest-1-of-2.json, one a shard
+    DIR/truth.json                                      what is true of the facts, where the scenario has any of it
     DIR/order/part-00001-1-of-1.parquet                 the stream's files, in order of time
     DIR/order/date=2024-03-31/part-00091-1-of-1.parquet with partition=date
     DIR/order/.part-00002-1-of-1.parquet.tmp            not finished: no reader looks at hidden names
@@ -22,7 +23,8 @@ from sinks.contract import Run
 
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 _MANIFEST = re.compile(r"^manifest(-\d+-of-\d+)?\.json$")
-_HIDDEN_MANIFEST = re.compile(r"^\.manifest(-\d+-of-\d+)?\.json\.tmp$")
+_HIDDEN = re.compile(r"^\.(manifest(-\d+-of-\d+)?|truth)\.json\.tmp$")
+_TRUTH = "truth.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,17 @@ class Layout:
         except OSError as error:
             raise self._refuse(error.strerror or str(error)) from error
 
+    def tell(self) -> None:
+        """Put the truth beside the facts, in one step, or take away that of an earlier run: the first shard does it."""
+        if self.run.shard != 1:
+            return
+        path, hidden = self.root / _TRUTH, self.root / f".{_TRUTH}.tmp"
+        if self.run.truth is None:
+            path.unlink(missing_ok=True)
+        else:
+            hidden.write_text(self.run.truth, encoding="utf-8")
+            hidden.replace(path)
+
     def _inspect(self, overwrite: bool) -> None:
         found = {path: manifest.read(path) for path in self.root.iterdir() if _MANIFEST.match(path.name)}
         owned = {path: document for path, document in found.items() if document}
@@ -75,8 +88,8 @@ class Layout:
 
     def _refuse_strangers(self, owned: dict[Path, dict[str, Any]]) -> None:
         known = {path.name for path in owned} | {name for document in owned.values() for name in document["streams"]}
-        strange = (path.name for path in self.root.iterdir() if not _HIDDEN_MANIFEST.match(path.name))
-        others = sorted(set(strange) - known)
+        strange = (path.name for path in self.root.iterdir() if not _HIDDEN.match(path.name))
+        others = sorted(set(strange) - known - ({_TRUTH} if owned else set()))
         if others:
             raise self._refuse(f"is not empty, and {others[0]!r} is not datagen's; choose another folder")
 

@@ -16,7 +16,9 @@ from sim.cli import plan
 from sim.cli.main import app
 from sim.cli.preview import cell, first_rows
 
-MODEL = SimpleNamespace(name="fake", digest="0" * 64, seed=1, start=0, end=4 * SPAN, streams=STREAMS, blocks=1)
+MODEL = SimpleNamespace(
+    name="fake", digest="0" * 64, seed=1, start=0, end=4 * SPAN, streams=STREAMS, blocks=1, flows=()
+)
 FORECAST = SimpleNamespace(
     streams=[
         SimpleNamespace(name="order", facts=1234.4, peak_per_s=0.5, bytes=5000.0),

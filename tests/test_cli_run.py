@@ -20,7 +20,9 @@ from sinks import registry
 @pytest.fixture
 def run(monkeypatch):
     """Runs `datagen run` on fake facts: a model with two streams and four windows."""
-    model = SimpleNamespace(name="fake", digest="0" * 64, seed=1, start=0, end=4 * SPAN, streams=STREAMS, blocks=1)
+    model = SimpleNamespace(
+        name="fake", digest="0" * 64, seed=1, start=0, end=4 * SPAN, streams=STREAMS, blocks=1, flows=()
+    )
     monkeypatch.setattr(jobs.Job, "model", lambda self: model)
     monkeypatch.setattr(jobs.Job, "batches", lambda self, model: fake_batches(4))
     return lambda *words: CliRunner().invoke(app, ["run", "fake", *words], catch_exceptions=False)

@@ -54,10 +54,12 @@ class Job:
 
     def run(self, model: Model) -> Run:
         """Which facts these are, for the sink."""
+        from sim.cli.truth import document
         from sinks.contract import Run
 
         seed = model.seed if self.seed is None else self.seed
-        return Run(model.name, model.digest, seed, model.start, model.end, *self.shard)
+        truth = document(model) if self.shard[0] == 1 else None
+        return Run(model.name, model.digest, seed, model.start, model.end, *self.shard, truth=truth)
 
     def sink(self) -> Sink:
         """The sink, not opened yet. Raises ParameterError where the URL or a setting makes no sense."""

@@ -15,6 +15,7 @@ from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.run import run
+from sim.cli.truth import truth
 from sim.errors import DatagenError
 
 HELP = """Scenario files become realistic, reproducible facts in Kafka, Parquet or stdout.
@@ -95,7 +96,7 @@ def _datagen(
     pass
 
 
-for _command in (run, plan, preview, validate, scenarios, schema, demo):
+for _command in (run, plan, preview, truth, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

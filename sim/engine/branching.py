@@ -25,9 +25,8 @@ class Brancher:
     def __init__(self, flow: Flow, block: Block) -> None:
         self.dictionary = pa.array(flow.steps, pa.string())
         """The names of the steps by code."""
-        self.limited = [step for step, limit in enumerate(flow.limits) if limit]
-        """The steps that a case passes only so often."""
         self._flow = flow
+        self._counted = flow.counted
         self._block = block
 
     def step(self, cases: Pending, rng: np.random.Generator) -> tuple[Pending, Pending]:
@@ -47,15 +46,15 @@ class Brancher:
         cases = self._count(cases)
         reneged = np.array([_END if service is None else service.reneged for service in self._flow.services])
         target = reneged[cases.carried["step"].values]
-        for step in self.limited:
-            over = cases.carried[f"visits.{step}"].values >= self._flow.limits[step]
-            target = np.where((target == step) & over, _END, target)
+        for step, limit in enumerate(self._flow.limits):
+            if limit:
+                target = np.where((target == step) & (cases.carried[f"visits.{step}"].values >= limit), _END, target)
         return _apart(cases, target, cases.times)
 
     def _count(self, cases: Pending) -> Pending:
-        """Note the visit of the present step, where it has a limit."""
+        """Note the visit of the present step, where visits matter."""
         carried = dict(cases.carried)
-        for step in self.limited:
+        for step in self._counted:
             visits = carried[f"visits.{step}"].values
             carried[f"visits.{step}"] = Column.of(visits + (carried["step"].values == step))
         return Pending(cases.times, cases.entities, carried)
@@ -68,7 +67,7 @@ class Brancher:
         times = cases.times.copy()
         passed = np.zeros(len(times))
         for branch in self._flow.branches[step]:
-            share = self._shares(branch, cases)
+            share = self._shares(branch, cases, step)
             taken = np.flatnonzero((uniform >= passed) & (uniform < passed + share) & self._open(branch, cases))
             passed += share
             target[taken], times[taken] = self._take(branch, cases.take(taken), rng)
@@ -93,8 +92,12 @@ class Brancher:
             delay[late] = branch.timeout
         return target, cases.times + np.minimum(delay, 2.0**60).astype(np.int64)
 
-    def _shares(self, branch: Branch, cases: Pending) -> Floats:
-        return branch.probability * self._factors(branch.probabilities, cases)
+    def _shares(self, branch: Branch, cases: Pending, step: int) -> Floats:
+        shares = branch.probability * self._factors(branch.probabilities, cases)
+        for place, factors in branch.history:
+            before = _before(cases, place, step)
+            shares *= factors[np.minimum(before, len(factors) - 1)]
+        return shares
 
     def _factors(self, factors: BranchFactors, cases: Pending) -> Floats:
         product = np.ones(len(cases.times))
@@ -129,3 +132,10 @@ def _apart(cases: Pending, target: Indices, times: NDArray[np.int64]) -> tuple[P
         Pending(times[on], following.entities, following.carried),
         Pending(times[over], ended.entities, ended.carried),
     )
+
+
+def _before(cases: Pending, place: int, step: int) -> Indices:
+    """How often cases that are at `step` now were at the step `place` before; with -1, how many steps they took."""
+    if place < 0:
+        return np.asarray(cases.carried["index"].values)
+    return np.asarray(cases.carried[f"visits.{place}"].values - (place == step))

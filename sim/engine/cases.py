@@ -50,8 +50,8 @@ class Part:
     """The cases of one process in one block: `open` a window, let visits `leave`, `close` it.
 
     A case is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`, `step`,
-    `index`, the number of visits of each step with a limit, and its attributes. `queueing` are the visits of the window
-    that have come to a resource (see `sim.engine.visits`) and have not been taken from there, by resource.
+    `index`, the number of visits of each step that something depends on, and its attributes. `queueing` are the visits
+    of the window that have come to a resource and have not been taken from there (see `sim.engine.visits`).
     """
 
     def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
@@ -122,13 +122,19 @@ class Part:
         carried |= {
             "case": Column.of(ids),
             "began": Column.of(times),
-            "step": Column.of(np.full(len(times), flow.first, dtype=np.int64)),
+            "step": Column.of(self._first(len(times), window)),
             "index": Column.of(np.zeros(len(times), dtype=np.int64)),
         }
-        carried |= {
-            f"visits.{step}": Column.of(np.zeros(len(times), dtype=np.int64)) for step in self._brancher.limited
-        }
+        carried |= {f"visits.{step}": Column.of(np.zeros(len(times), dtype=np.int64)) for step in flow.counted}
         return Pending(times, entities, carried)
+
+    def _first(self, count: int, window: Window) -> NDArray[np.int64]:
+        """The first steps of new cases."""
+        shares = np.cumsum(self._flow.first)
+        if np.count_nonzero(self._flow.first) == 1:
+            return np.full(count, np.argmax(self._flow.first))
+        rng = self._around.randomness.generator(f"{self._flow.name}/first", self._block.index, window.number)
+        return np.searchsorted(shares / shares[-1], rng.random(count), side="right")
 
     def _starts(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Column]]:
         if self._starter is not None and self._flow.trigger is not None:
@@ -196,15 +202,16 @@ class Part:
         case, index = steps.carried["case"].values, steps.carried["index"].values
         steps = steps.take(np.lexsort((index, case, steps.times)))
         ids = fact_ids(flow.name, len(steps.times), block.index, window)
-        rows = EventRows(self._around, block, window, flow.name, steps.times, steps.entities, ids, flow.values)
         columns = {name: steps.carried[name] for name in flow.table.types}
         columns |= {
-            f"{flow.name}_id": Column.of(ids),
             f"{flow.name}_case_id": steps.carried["case"],
-            f"{block.population.name}_id": Column.of(block.ids[steps.entities]),
             "step": Column.coded(steps.carried["step"].values, self._brancher.dictionary),
             "step_index": steps.carried["index"],
         }
+        rows = EventRows(self._around, block, window, flow.name, steps.times, steps.entities, ids, flow.values, columns)
+        columns = columns | flow.each.evaluate(rows)
+        columns[f"{flow.name}_id"] = Column.of(ids)
+        columns[f"{block.population.name}_id"] = Column.of(block.ids[steps.entities])
         emit(flow.name, rows, columns)
 
     def _emit_cases(self, cases: Pending, window: Window, emit: Emit) -> None:

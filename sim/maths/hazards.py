@@ -57,8 +57,7 @@ class WeibullHazard(Model):
 class BassHazard(Model):
     """Adoption: hazard p + q F(t), where F(t) is the share that would have adopted since the launch (Bass 1969).
 
-    It depends on the time, not on the time spent waiting: as a function of that, it is exponential with rate p, and
-    what others do multiplies it by the curve `imitation`. Before the launch it is 0.
+    It depends on the time, not on how long somebody has been waiting. Before the launch it is 0.
     """
 
     type: Literal["bass"]
@@ -79,7 +78,10 @@ class BassHazard(Model):
         return self.p + self.q
 
     def imitation(self, start: int) -> Imitation:
-        """The factor over time on the rate p; the launch is at `start` unless it is given."""
+        """The factor over time that makes this hazard of an exponential one with rate p, which the other methods are.
+
+        The launch is at `start` unless it is given.
+        """
         return Imitation(Bass(self.p, self.q), start if self.launch is None else self.launch)
 
     def rate_at(self, elapsed: Elapsed) -> Floats:

@@ -12,11 +12,14 @@ from pydantic import Field, model_validator
 from sim.maths.arrays import Floats
 from sim.maths.model import Model
 from sim.maths.normal import normal_cdf
+from sim.maths.special import beta_cdf, gamma_cdf
 
 Number = Annotated[float, Field(ge=-1e15, le=1e15)]
 Positive = Annotated[float, Field(gt=0, le=1e15)]
 NotNegative = Annotated[float, Field(ge=0, le=1e15)]
 Shape = Annotated[float, Field(gt=0, le=1e6)]
+
+_NARROW = 1e-300
 
 
 class Distribution(Model, ABC):
@@ -154,6 +157,10 @@ class Gamma(Distribution):
         """The parameter."""
         return float(self.mean_)
 
+    def cdf(self, x: Floats) -> Floats:
+        """P(X <= x): float64[n]."""
+        return np.array([gamma_cdf(self.shape, value) for value in x * (self.shape / self.mean_)])
+
 
 class Weibull(Distribution):
     """Lifetimes with a hazard that grows (shape > 1) or falls (shape < 1)."""
@@ -199,6 +206,13 @@ class Beta(Distribution):
         """low + (high - low) a / (a + b)."""
         return self.low + (self.high - self.low) * self.a / (self.a + self.b)
 
+    def cdf(self, x: Floats) -> Floats:
+        """P(X <= x): float64[n]."""
+        width = self.high - self.low
+        if not width:
+            return np.asarray(x >= self.low, dtype=np.float64)
+        return np.array([beta_cdf(self.a, self.b, value) for value in (x - self.low) / width])
+
 
 class Triangular(Distribution):
     """Between two limits, with one value most likely."""
@@ -221,6 +235,13 @@ class Triangular(Distribution):
     def mean(self) -> float:
         """(low + mode + high) / 3."""
         return (self.low + self.mode + self.high) / 3
+
+    def cdf(self, x: Floats) -> Floats:
+        """P(X <= x): float64[n]."""
+        x, width = np.clip(x, self.low, self.high), self.high - self.low
+        rising = (x - self.low) ** 2 / (width * max(self.mode - self.low, _NARROW))
+        falling = 1 - (self.high - x) ** 2 / (width * max(self.high - self.mode, _NARROW))
+        return np.where(x < self.mode, rising, falling)
 
 
 class Pareto(Distribution):

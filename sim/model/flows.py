@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from sim.attributes.column import STRING_CODES
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.errors import Problem
@@ -27,7 +28,8 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
     kind, path, on = spec.entity, f"processes.{name}", spec.start.on
     source = None if on is None else ground.source(f"{path}.start.on", on, kind)[1]
     table = ground.tables.make(path, spec.attributes, ground.tables.context(kind, source))
-    stream = step_stream(name, kind, table.schema(), ground.rank, spec.description)
+    each = _of_each_step(ground, name, spec, table)
+    stream = step_stream(name, kind, [*table.schema(), *each.schema()], ground.rank, spec.description)
     ground.note(stream, kind)
     cases = case_stream(name, kind, table.schema(), ground.rank) if spec.cases else None
     if cases is not None:
@@ -38,10 +40,12 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
         visits = visit_stream(name, kind, ground.rank)
         ground.note(visits, kind)
     start, trigger = _beginning(ground, name, spec, table, stream, source)
-    stateful = reads_state(table) or bool(start is not None and start.states) or reads_states(on)
+    stateful = reads_state(table) or reads_state(each) or bool(start is not None and start.states) or reads_states(on)
     names = tuple(stream.name for stream in (stream, cases, visits) if stream is not None)
     node = Node("process", ground.index[kind], names)
-    ground.graph.add(node, name, node.names, ground.waits(kind, stateful, table.lookups) | ground.after(on))
+    ground.graph.add(
+        node, name, node.names, ground.waits(kind, stateful, {**table.lookups, **each.lookups}) | ground.after(on)
+    )
     return Flow(
         name=name,
         population=ground.index[kind],
@@ -49,16 +53,31 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
         trigger=trigger,
         count=spec.count,
         steps=tuple(spec.steps),
-        first=list(spec.steps).index(spec.initial),
+        first=_firsts(spec),
         branches=branches_of(ground.binder, spec, ground.segmentations[kind]),
         limits=tuple(step.limit or 0 for step in spec.steps.values()),
         services=services_of(ground, spec),
         values=values_of(ground.scenario.entities[kind], ground.segmentations[kind], {}),
         table=table,
+        each=each,
         stream=stream,
         cases=cases,
         visits=visits,
+        conversions=tuple(list(spec.steps).index(step) for step in spec.conversions),
     )
+
+
+def _of_each_step(ground: Ground, name: str, spec: language.Process, table: AttributeTable) -> AttributeTable:
+    """What is drawn at every step, which may read the step and what the case carries along."""
+    context = ground.tables.context(spec.entity) | table.types
+    context |= {"step": STRING_CODES, "step_index": pa.int64(), f"{name}_case_id": pa.int64()}
+    return ground.tables.make(f"processes.{name}", spec.each, context, key="each")
+
+
+def _firsts(spec: language.Process) -> Factors:
+    weights = spec.initial
+    shares = np.array([weights.get(step, 0.0) for step in spec.steps])
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
 
 
 def _beginning(
@@ -91,11 +110,12 @@ def branches_of(
             Branch(
                 to=codes[branch.to],
                 probability=branch.probability,
-                after=branch.after,
-                timeout=branch.timeout,
+                after=branch.after or process.after,
+                timeout=branch.timeout or process.timeout,
                 otherwise=-1 if branch.otherwise is None else codes[branch.otherwise],
                 probabilities=_factors(binder, branch, segmentations, "probability"),
                 delays=_factors(binder, branch, segmentations, "delay"),
+                history=tuple((codes.get(step, -1), np.array(by)) for step, by in branch.history.items()),
             )
             for branch in step.next
         )

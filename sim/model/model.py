@@ -198,7 +198,10 @@ class BranchFactors:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One way from a step to the step `to`. Who would take longer than `timeout` goes to `otherwise` (-1: ends)."""
+    """One way from a step to the step `to`. Who would take longer than `timeout` goes to `otherwise` (-1: ends).
+
+    `history` has, for steps (-1: all of them), the factors on the probability by how often the case was there before.
+    """
 
     to: int
     probability: float
@@ -207,6 +210,7 @@ class Branch:
     otherwise: int
     probabilities: BranchFactors
     delays: BranchFactors
+    history: tuple[tuple[int, Factors], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,7 @@ class Service:
 class Flow:
     """A multi-stage process: cases of `population` that go from step to step. `limits` has 0 where there is none.
 
+    `first` are the shares of the first steps; `table` is drawn once a case, `each` at every step.
     Cases are started by the facts of a hidden activity (`start`) or by those of another stream (`trigger`). `visits` is
     the stream of what they did at resources, where they queue for any.
     """
@@ -251,15 +256,24 @@ class Flow:
     trigger: Trigger | None
     count: CountDistribution
     steps: tuple[str, ...]
-    first: int
+    first: Factors
     branches: tuple[tuple[Branch, ...], ...]
     limits: tuple[int, ...]
     services: tuple[Service | None, ...]
     values: Values
     table: AttributeTable
+    each: AttributeTable
     stream: Stream
     cases: Stream | None
     visits: Stream | None
+    conversions: tuple[int, ...]
+
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """The steps whose visits by a case matter: it passes them only so often, or a factor depends on them."""
+        limited = {step for step, limit in enumerate(self.limits) if limit}
+        looked_back = {step for way in self.branches for branch in way for step, _ in branch.history if step >= 0}
+        return tuple(sorted(limited | looked_back))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,17 @@ class Tables:
         self._segmentations = segmentations
 
     def make(
-        self, path: str, attributes: Mapping[str, Attribute], context: Types, subject: str | None = None
+        self,
+        path: str,
+        attributes: Mapping[str, Attribute],
+        context: Types,
+        subject: str | None = None,
+        key: str = "attributes",
     ) -> AttributeTable:
-        """The table of the attributes at `path`; an empty one where they have problems."""
+        """The table of the attributes at `path`, under `key`; an empty one where they have problems."""
         references = {other: self._known_of(other) for other in self.types if other != subject}
         try:
-            table = AttributeTable(attributes, context, references, subject, f"{path}.attributes")
+            table = AttributeTable(attributes, context, references, subject, f"{path}.{key}")
         except ScenarioError as error:
             self.problems.extend(error.problems)
             return AttributeTable({}, context)

@@ -59,6 +59,14 @@ def check_columns(world: World) -> None:
             case = known.get(f"{name}_case") if spec.get("cases") is True else None
             fixed = {*known[name].fixed, *(case.fixed if case is not None else ())}
             _check(world, _table(("processes", name), spec["entity"], spec, readable, fixed))
+            _check(world, _each(world, name, spec, known[name]))
+
+
+def _each(world: World, name: str, spec: Mapping[str, Any], steps: Source) -> Table:
+    """What is drawn at every step of a process; it may read the step and what the case carries along."""
+    carried = set(columns_of(mapping(spec.get("attributes"))))
+    readable = around(world, spec["entity"]) | carried | {"step", "step_index", f"{name}_case_id"}
+    return _table(("processes", name), spec["entity"], spec, readable, {*steps.fixed, *carried}, "each")
 
 
 def _before(name: str | None, known: Mapping[str, Source]) -> set[str]:
@@ -73,15 +81,17 @@ def _adapter() -> TypeAdapter[Attribute]:
     return TypeAdapter(AnyAttribute)
 
 
-def _table(path: Path, entity: str, spec: Mapping[str, Any], around: set[str], fixed: set[str]) -> Table:
-    given = mapping(spec.get("attributes"))
+def _table(
+    path: Path, entity: str, spec: Mapping[str, Any], around: set[str], fixed: set[str], key: str = "attributes"
+) -> Table:
+    given = mapping(spec.get(key))
     attributes = {}
     for name, value in given.items():
         try:
             attributes[name] = _adapter().validate_python(value)
         except ValidationError:  # reported by the check of shapes
             continue
-    return Table((*path, "attributes"), entity, attributes, set(columns_of(given)), around, fixed)
+    return Table((*path, key), entity, attributes, set(columns_of(given)), around, fixed)
 
 
 def _own(world: World, entity: str) -> set[str]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sim.attributes.registry import AnyAttribute
 from sim.maths.ages import AgeCurve
 from sim.maths.curves import CurveRef
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.model import Model, Name
-from sim.maths.units import Duration, Probability, Rate
+from sim.maths.units import Duration, Probability, Rate, Weight
 from sim.scenario.schedule import Schedule
 from sim.scenario.triggers import Trigger
 
 MAX_STEPS = 200
+ANY = "any"
+"""Among the steps of a case's history: all of them together."""
 
 Factor = Annotated[float, Field(ge=0, le=1e6)]
 
@@ -68,19 +70,29 @@ class Branch(Model):
     to: Name = Field(description="The step that follows.", examples=["cart"])
     probability: Probability = Field(1.0, description="Probability of going on this way.", examples=["35%"])
     after: DurationDistribution | None = Field(
-        None, description="Time to the next step; none if left out.", examples=["5min"]
+        None, description="Time to the next step; if left out, that of the process.", examples=["5min"]
     )
-    timeout: Duration | None = Field(None, gt=0, description="Who would take longer goes to `otherwise` then.")
+    timeout: Duration | None = Field(
+        None, gt=0, description="Who would take longer goes to `otherwise` then; if left out, that of the process."
+    )
     otherwise: Name | None = Field(None, description="The step after a time-out; without it the case ends silently.")
     segments: dict[Name, dict[Name, BranchEffect]] = Field({}, description="Factors by segment.")
     vintage: BranchVintage = Field(BranchVintage(), description="Factors by age.")
     curves: BranchCurves = Field(BranchCurves(), description="Factors over time.")
+    history: dict[Name, Annotated[list[Factor], Field(min_length=1, max_length=100)]] = Field(
+        {},
+        max_length=20,
+        description="Factors on the probability by how often the case was at a step before: never, once, and so on, the"
+        " last from then on. `any` counts all steps.",
+        examples=[{"email": [1, 1.5], "any": [1, 1.1, 1.2]}],
+    )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.otherwise is not None and self.timeout is None:
-            raise ValueError("'otherwise' goes with 'timeout'")
-        return self
+
+def _listed(value: Any) -> Any:
+    """Branches from their short form, in which steps have probabilities."""
+    if not isinstance(value, dict):
+        return value
+    return [{"to": step, "probability": probability} for step, probability in value.items()]
 
 
 Priority = float | Name | dict[Name, dict[Name, float]]
@@ -89,7 +101,9 @@ Priority = float | Name | dict[Name, dict[Name, float]]
 class Step(Model):
     """One stage of a process; without branches it is an end."""
 
-    next: list[Branch] = Field([], max_length=100, description="Ways on; their probabilities sum to 1 at most.")
+    next: Annotated[
+        list[Branch], BeforeValidator(_listed, json_schema_input_type=list[Branch] | dict[Name, Probability])
+    ] = Field([], max_length=100, description="Ways on, or just the probability of each step that may follow.")
     limit: int | None = Field(None, ge=1, le=10_000, description="A case passes this step so often at most.")
     service: DurationDistribution | None = Field(
         None, description="Time in the step, before the ways on; with a resource, the time that it is held."
@@ -135,13 +149,43 @@ class Process(Model):
     description: str = Field("", description="For the reader, and for the schemas of the output.")
     entity: Name = Field(description="Whose cases these are.")
     start: Start = Field(description="What starts a case.")
-    first: Name | None = Field(None, description="The first step; the first in the list if left out.")
+    first: Name | dict[Name, Weight] | None = Field(
+        None, description="The first step, or weights of several; the first in the list if left out."
+    )
     count: CountDistribution = Field(1, validate_default=True, description="Cases per start.")
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=1_000, description="Drawn at the start, carried along.")
+    each: dict[Name, AnyAttribute] = Field(
+        {}, max_length=1_000, description="Drawn at every step; these may read `step`, `step_index` and `attributes`."
+    )
+    after: DurationDistribution | None = Field(
+        None, description="Time to the next step, for branches that do not say; none if left out.", examples=["2d"]
+    )
+    timeout: Duration | None = Field(
+        None, gt=0, description="A case ends when the next step would take longer, unless its branch says otherwise."
+    )
     steps: dict[Name, Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps by name.")
+    conversions: list[Name] = Field(
+        [], max_length=MAX_STEPS, description="The steps that count as success, for `datagen truth`."
+    )
     cases: bool = Field(False, description="Also a stream `<process>_case`: one row for each finished case.")
 
+    @field_validator("steps")
+    @classmethod
+    def _spare(cls, steps: dict[str, Step]) -> dict[str, Step]:
+        if ANY in steps:
+            raise ValueError(f"a step cannot be called {ANY!r}: in a history, that means all steps together")
+        return steps
+
+    @field_validator("first")
+    @classmethod
+    def _someone(cls, first: str | dict[str, float] | None) -> str | dict[str, float] | None:
+        if isinstance(first, dict) and not any(first.values()):
+            raise ValueError("at least one weight must be above 0")
+        return first
+
     @property
-    def initial(self) -> str:
-        """The first step."""
-        return self.first or next(iter(self.steps))
+    def initial(self) -> dict[str, float]:
+        """Weights of the first steps."""
+        if isinstance(self.first, dict):
+            return dict(self.first)
+        return {self.first or next(iter(self.steps)): 1.0}

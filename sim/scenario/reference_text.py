@@ -156,6 +156,13 @@ KEY_EXAMPLES: dict[tuple[str, str], str] = {
     ("Vintage", "cohort"): "growth",
     ("Lifecycle", "states"): "{active: {transitions: [{to: gone, hazard: 3%/month}]}, gone: {}}",
     ("Transition", "segments"): "{tier: {vip: 0.5}}",
+    ("Branch", "segments"): "{tier: {vip: {probability: 1.3}}}",
+    ("Branch", "curves"): "{probability: [growth]}",
+    ("Process", "first"): "{search: 5, social: 3}",
+    ("Process", "each"): "{device: {type: choice, values: {phone: 3, desktop: 1}}}",
+    ("Process", "steps"): "{cart: {next: {paid: 60%}}, paid: {}}",
+    ("Process", "conversions"): "[paid]",
+    ("Step", "next"): "{cart: 35%}",
     ("State", "transitions"): "[{to: gone, hazard: 3%/month}]",
 }
 """(Model, key) -> an example; without a model, for the key wherever it has no example of its own there."""

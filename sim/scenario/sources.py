@@ -126,7 +126,7 @@ def _all(world: World) -> Iterator[tuple[str, Source]]:
         entity, own = str(spec.get("entity")), _attributes(spec)
         case = {"event_time", f"{name}_case_id", f"{entity}_id"}
         steps = frozenset({*case, f"{name}_id", "step", "step_index"})
-        yield name, Source(entity, name, f"{name}_id", steps, own)
+        yield name, Source(entity, name, f"{name}_id", steps, own | _attributes(spec, "each"))
         if spec.get("cases") is True:
             yield f"{name}_case", Source(entity, name, f"{name}_case_id", frozenset({*case, *_CASES}), own)
         if uses_resources(spec):
@@ -152,8 +152,8 @@ def _root(fact: Fact) -> str:
     return str(fact.path[1])
 
 
-def _attributes(spec: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(_written(mapping(spec.get("attributes")).items()))
+def _attributes(spec: Mapping[str, Any], key: str = "attributes") -> frozenset[str]:
+    return frozenset(_written(mapping(spec.get(key)).items()))
 
 
 def _written(attributes: Iterable[tuple[str, Any]]) -> Iterator[str]:

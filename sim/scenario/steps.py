@@ -14,7 +14,7 @@ from sim.maths.model import shown
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Path
 from sim.scenario.lifecycles import check_segments, check_states
-from sim.scenario.processes import Branch
+from sim.scenario.processes import ANY, Branch
 from sim.scenario.words import nearest
 from sim.scenario.world import World, listed, mapping
 
@@ -33,69 +33,89 @@ def check_processes(world: World) -> None:
         check_states(world, (*path, "start", "states"), mapping(spec.get("start")).get("states"), entity)
         steps = mapping(spec.get("steps"))
         known = [_check_step(world, (*path, "steps", key), step, entity, steps) for key, step in steps.items()]
-        first = _first(world, path, spec, steps)
-        if first is not None and all(known):
-            _check_course(world, path, first, spec)
+        for place, name in enumerate(listed(spec.get("conversions"))):
+            _known_step(world, (*path, "conversions", place), name, steps)
+        firsts = _firsts(world, path, spec, steps)
+        if firsts and all(known):
+            _check_course(world, path, firsts, spec)
+
+
+def _known_step(world: World, path: Path, name: Any, steps: Mapping[str, Any]) -> bool:
+    """Whether `name` is a step; what is no text is a matter of shape."""
+    if not isinstance(name, str) or name in steps:
+        return True
+    world.report(path, f"{shown(name)} is not a step{nearest(name, map(str, steps))}")
+    return False
 
 
 def _check_step(world: World, path: Path, step: Any, entity: str, steps: Mapping[str, Any]) -> bool:
     """Whether all ways from a step lead to steps."""
-    known = True
-    for place, branch in enumerate(listed(mapping(step).get("next"))):
-        here = (*path, "next", place)
+    known = _known_step(world, (*path, "reneged"), mapping(step).get("reneged"), steps)
+    path, ways = (*path, "next"), mapping(step).get("next")
+    if isinstance(ways, Mapping):
+        found = [_known_step(world, (*path, name), name, steps) for name in ways]
+        return all(found) and known
+    for place, branch in enumerate(map(mapping, listed(ways))):
         for key in ("to", "otherwise"):
-            name = mapping(branch).get(key)
-            if isinstance(name, str) and name not in steps:
-                world.report((*here, key), f"{shown(name)} is not a step{nearest(name, map(str, steps))}")
-                known = False
-        check_segments(world, (*here, "segments"), mapping(branch).get("segments"), entity)
-    name = mapping(step).get("reneged")
-    if isinstance(name, str) and name not in steps:
-        world.report((*path, "reneged"), f"{shown(name)} is not a step{nearest(name, map(str, steps))}")
-        known = False
+            known &= _known_step(world, (*path, place, key), branch.get(key), steps)
+        for name in mapping(branch.get("history")):
+            known &= name == ANY or _known_step(world, (*path, place, "history", name), name, steps)
+        check_segments(world, (*path, place, "segments"), branch.get("segments"), entity)
     return known
 
 
-def _first(world: World, path: Path, spec: Mapping[str, Any], steps: Mapping[str, Any]) -> str | None:
-    """The first step; None where that cannot be told."""
-    first = spec.get("first", next(iter(steps), None))
-    if not isinstance(first, str):
-        return None
-    if first not in steps:
-        world.report((*path, "first"), f"{shown(first)} is not a step{nearest(first, map(str, steps))}")
-        return None
-    return first
+def _firsts(world: World, path: Path, spec: Mapping[str, Any], steps: Mapping[str, Any]) -> list[str]:
+    """The first steps; none where that cannot be told."""
+    given = spec.get("first", next(iter(steps), None))
+    if isinstance(given, str):
+        return [given] if _known_step(world, (*path, "first"), given, steps) else []
+    weights = mapping(given)
+    known = [_known_step(world, (*path, "first", name), name, steps) for name in weights]
+    return [str(name) for name, weight in weights.items() if weight != 0] if all(known) else []
 
 
-def _check_course(world: World, path: Path, first: str, spec: Mapping[str, Any]) -> None:
-    """Where cases go from the first step on, if all branches have the right shape."""
+def _branches(spec: Mapping[str, Any], step: Any) -> list[Branch]:
+    """The ways on from a step, with what the process says of all of them; raises ValidationError."""
+    common = {key: spec[key] for key in ("after", "timeout") if spec.get(key) is not None}
+    ways = mapping(step).get("next")
+    if isinstance(ways, Mapping):
+        ways = [{"to": name, "probability": probability} for name, probability in ways.items()]
+    return [Branch.model_validate({**common, **mapping(branch)}) for branch in listed(ways)]
+
+
+def _check_course(world: World, path: Path, firsts: Sequence[str], spec: Mapping[str, Any]) -> None:
+    """Where cases go from the first steps on, if all branches have the right shape."""
     steps = mapping(spec.get("steps"))
     try:
-        ways = {
-            str(name): [Branch.model_validate(branch) for branch in listed(mapping(step).get("next"))]
-            for name, step in steps.items()
-        }
+        ways = {str(name): _branches(spec, step) for name, step in steps.items()}
     except ValidationError:  # reported by the check of shapes
         return
     limited = {str(name) for name, step in steps.items() if mapping(step).get("limit") is not None}
     path = (*path, "steps")
     impatient = {str(name): mapping(step).get("reneged") for name, step in steps.items() if "patience" in mapping(step)}
     onward = {name: [*_onward(branches), *_named(impatient.get(name))] for name, branches in ways.items()}
-    reached = _reached(first, onward)
+    reached = _reached(firsts, onward)
     for name in ways:
         if name not in reached:
-            world.report((*path, name), f"no case comes to {shown(name)}: no way leads there from {shown(first)}")
+            world.report(
+                (*path, name),
+                f"no case comes to {shown(name)}: no way leads there from {' or '.join(map(shown, firsts))}",
+            )
     ending = {name for name in reached if _may_end(ways[name], limited) or impatient.get(name, "") is None}
-    _check_ends(world, path, first, reached, onward, ending)
-    at_once = {name: branches for name, branches in ways.items() if "service" not in mapping(steps[name])}
+    _check_ends(world, path, firsts, reached, onward, ending)
+    slow = {str(name) for name, step in steps.items() if "service" in mapping(step)}
+    at_once = {name: branches for name, branches in ways.items() if name not in slow}
     _check_pace(world, path, at_once, limited)
     for name, branches in ways.items():
         _check_shares(world, (*path, name), str(spec.get("entity")), branches)
+        for place, branch in enumerate(branches):
+            if branch.otherwise is not None and branch.timeout is None:
+                world.report((*path, name, "next", place), "'otherwise' goes with 'timeout'")
 
 
-def _reached(first: str, ways: Mapping[str, Sequence[str]]) -> list[str]:
-    """Everything that ways lead to from `first`, itself included, in the order of finding it."""
-    reached, place = [first], 0
+def _reached(firsts: Sequence[str], ways: Mapping[str, Sequence[str]]) -> list[str]:
+    """Everything that ways lead to from `firsts`, these included, in the order of finding it."""
+    reached, place = list(firsts), 0
     while place < len(reached):
         reached.extend(name for name in dict.fromkeys(ways[reached[place]]) if name not in reached)
         place += 1
@@ -120,7 +140,7 @@ def _named(value: Any) -> list[str]:
 def _check_ends(
     world: World,
     path: Path,
-    first: str,
+    firsts: Sequence[str],
     reached: Sequence[str],
     onward: Mapping[str, Sequence[str]],
     ending: set[str],
@@ -131,19 +151,22 @@ def _check_ends(
         for to in onward[name]:
             before[to].append(name)
     for name in list(ending):
-        ending.update(_reached(name, before))
+        ending.update(_reached([name], before))
     endless = [name for name in reached if name not in ending]
     if endless:
         loop = cycle({name: onward[name] for name in endless}) or endless
         way = " -> ".join(loop)
-        who = "no case ends" if first in endless else f"a case that comes to {shown(endless[0])} never ends"
+        who = "no case ends" if set(firsts) <= set(endless) else f"a case that comes to {shown(endless[0])} never ends"
         message = f"{who}: {way}, with probability 1; leave some probability over, or give a step a limit"
         world.report((*path, endless[0]), message)
 
 
 def _may_end(branches: Sequence[Branch], limited: set[str]) -> bool:
     """Whether a case may end at a step: by chance, by time-out, by a limit ahead, or by factors below 1."""
-    varied = any(branch.segments or branch.vintage.probability or branch.curves.probability for branch in branches)
+    varied = any(
+        branch.segments or branch.vintage.probability or branch.curves.probability or branch.history
+        for branch in branches
+    )
     silent = any(branch.timeout is not None and branch.otherwise is None for branch in branches)
     closed = any(to in limited for branch in branches for to in _targets(branch))
     return varied or silent or closed or sum(branch.probability for branch in branches) < 1 - 1e-9
