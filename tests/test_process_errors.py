@@ -197,8 +197,14 @@ def test_a_limit_or_a_way_out_ends_a_loop():
         compile_scenario(scenario(FUNNEL.replace("paid: {}", f"paid: {step}")))
 
 
+def test_shares_that_vary_with_age_are_left_to_the_run():
+    ageing = "probability: 0.9, vintage: {probability: {type: points, values: [0.3], per: month}},"
+    compile_scenario(scenario(FUNNEL.replace("probability: 0.4,", ageing)))
+
+
 def test_a_transition_that_closes_a_cycle_is_no_error():
-    assert any("next tick (a cycle)" in line for line in compile_scenario(scenario(FUNNEL)).order)
+    eager = scenario(FUNNEL.replace("buyer: {", "buyer: {activity: 2, "))
+    assert any("next tick (a cycle)" in line for line in compile_scenario(eager).order)
 
 
 @settings(max_examples=60, deadline=None)

@@ -43,7 +43,7 @@ class Births:
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Bring to life all who are born before the end of `window`."""
-        if not self._starters:
+        if self._population.trigger is None:
             self._roster.advance(window)
         known = [self._admit(block, window, emit) for block in self._blocks.values()]
         if self._directory is not None:

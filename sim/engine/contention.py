@@ -61,7 +61,7 @@ class Contention:
         for group in self._groups:
             self._serve(group, window)
         for part in self._parts:
-            part.close(window, emit)
+            part.close(emit)
         self._emit_load(window)
 
     def _serve(self, group: Sequence[int], window: Window) -> None:

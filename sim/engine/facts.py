@@ -77,12 +77,12 @@ def _empty(stream: Stream) -> pa.RecordBatch:
 def _order(times: Times, ids: Times, window: Window) -> NDArray[np.int64]:
     """The order of (time, id)."""
     if np.all(ids[1:] > ids[:-1]):
-        return _stable_order(times, window)
+        return stable_order(times, window)
     by_id = np.argsort(ids)
-    return by_id[_stable_order(times[by_id], window)]
+    return by_id[stable_order(times[by_id], window)]
 
 
-def _stable_order(times: Times, window: Window) -> NDArray[np.int64]:
+def stable_order(times: Times, window: Window) -> NDArray[np.int64]:
     """The stable order of `times`. Sorting (time, position) packed into one integer costs a third of an argsort."""
     bits = int(len(times) - 1).bit_length()
     if (window.until - window.start).bit_length() + bits > 62:

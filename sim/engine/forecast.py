@@ -71,12 +71,17 @@ class _Tally:
 def forecast(model: Model, seed: int | None = None) -> Forecast:
     """Forecast a run of `model`; takes a second or two, whatever the size of the run."""
     entities = sum(population.expected for population in model.populations)
-    share = max(1, round(model.blocks * min(1.0, _ENTITIES / max(entities, 1.0)))) if model.shardable else model.blocks
-    own = frozenset(range(share))
+    share = max(1, round(model.blocks * min(1.0, _ENTITIES / max(entities, 1.0))))
     points = _starters(model)
-    expected = sum(a.expected * _family(a.children) for a in points.values()) * share / model.blocks
-    kept = min(1.0, _SAMPLE / max(expected, 1.0))
-    thinning = dict.fromkeys(points.keys() - _whole(model), kept)
+    volumes = {name: activity.expected * _family(model, activity) for name, activity in points.items()}
+    thinned = points.keys() - _whole(model)
+    # What cannot be thinned is sampled by blocks: at least one.
+    fixed = sum(volumes[name] for name in points.keys() - thinned)
+    share = min(share, max(1, round(model.blocks * min(1.0, _SAMPLE / max(fixed, 1.0)))))
+    share = share if model.shardable else model.blocks
+    own = frozenset(range(share))
+    expected = sum(volumes[name] for name in thinned) * share / model.blocks
+    thinning = dict.fromkeys(thinned, min(1.0, _SAMPLE / max(expected, 1.0)))
     scale = _scales(model, thinning, model.blocks / share)
     world = World(model, model.seed if seed is None else seed, own, thinning)
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
@@ -143,9 +148,15 @@ def _starters(model: Model) -> dict[str, Activity]:
     return {activity.name: activity for activity in (*model.activities, *starts) if activity.schedule is None}
 
 
-def _family(children: Sequence[Follower]) -> float:
+def _family(model: Model, activity: Activity) -> float:
+    """Facts per fact: itself, its children, and the steps of its cases as if each step were taken once."""
+    flow = next((flow for flow in model.flows if flow.start is activity), None)
+    return _following(activity.children) if flow is None else float(len(flow.steps)) * float(flow.count.mean())
+
+
+def _following(children: Sequence[Follower]) -> float:
     return 1.0 + sum(
-        child.trigger.probability * float(child.trigger.count.mean()) * _family(child.children) for child in children
+        child.trigger.probability * float(child.trigger.count.mean()) * _following(child.children) for child in children
     )
 
 

@@ -42,16 +42,18 @@ class Starter:
     def draw(self, window: Window, rows: EventRows, columns: Mapping[str, Column]) -> Pending:
         """What the source's `rows` start, whenever it falls due."""
         trigger = self._trigger
-        rng = self._around.randomness.generator(f"{self._name}/fanout", rows.block.index, window.number)
-        chosen = self._chosen(rows, columns)
-        counts = trigger.count.draw(rng, len(chosen))
-        if trigger.probability < 1:
-            counts = np.where(rng.random(len(chosen)) < trigger.probability, counts, 0)
-        check_room(self._name, float(counts.sum()), rows.block.index, window)
-        sources = np.repeat(chosen, counts)
+        sources = self._chosen(rows, columns)
         times = rows.times[sources]
-        if trigger.after is not None:
-            times = times + delays(trigger.after, rng, len(sources))
+        if len(sources):  # a random stream costs more than all the rest where windows are short
+            rng = self._around.randomness.generator(f"{self._name}/fanout", rows.block.index, window.number)
+            counts = trigger.count.draw(rng, len(sources))
+            if trigger.probability < 1:
+                counts = np.where(rng.random(len(sources)) < trigger.probability, counts, 0)
+            check_room(self._name, float(counts.sum()), rows.block.index, window)
+            sources = np.repeat(sources, counts)
+            times = rows.times[sources]
+            if trigger.after is not None:
+                times = times + delays(trigger.after, rng, len(sources))
         source = trigger.source
         known = {**columns, TIME: Column(rows.times, TIME_TYPE)}
         carried = {f"{source}.{name}": known[name].take(sources) for name in sorted(trigger.carried)}
@@ -62,7 +64,7 @@ class Starter:
     def _chosen(self, rows: EventRows, columns: Mapping[str, Column]) -> np.ndarray:
         """The positions of the facts for which the trigger's condition holds."""
         program = self._trigger.where
-        if program is None:
+        if program is None or not len(rows):
             return np.arange(len(rows))
         known = {name: columns[name] if name in columns else rows.column(name) for name in program.reads}
         holds = program.evaluate(known, len(rows), pa.bool_())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.model.followers import children_of, looked_up, names_of, reads_states_at_all
@@ -49,6 +51,11 @@ def acting(
     )
 
 
+def depends(activity: Activity) -> bool:
+    """Whether states make a difference to how often an activity happens."""
+    return any(bool(np.any(state.factors != 1.0)) for state in activity.states)
+
+
 def group(ground: Ground, activities: Sequence[Activity]) -> None:
     """One node for each activity, but one for all of a population that have running totals."""
     groups: dict[str, list[Activity]] = {}
@@ -59,7 +66,7 @@ def group(ground: Ground, activities: Sequence[Activity]) -> None:
     for together in groups.values():
         children = [child for activity in together for child in activity.children]
         names = [name for activity in together for name in (activity.name, *names_of(activity.children))]
-        stateful = any(a.states or reads_state(a.table) for a in together) or any(map(reads_states_at_all, children))
+        stateful = any(depends(a) or reads_state(a.table) for a in together) or any(map(reads_states_at_all, children))
         seen = {kind for activity in together for kind in activity.table.lookups}
         seen |= {kind for child in children for kind in looked_up(child)}
         node = Node("streams", together[0].population, tuple(activity.name for activity in together))

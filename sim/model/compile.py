@@ -22,9 +22,10 @@ from sim.model.order import words
 from sim.model.process import UserProcess, check_process
 from sim.model.resources import resources_of, sharing
 from sim.model.segments import machine_of, segmentations_of, values_of
-from sim.model.sizes import choose_tick, expected_entities, facts_per_microsecond
+from sim.model.sizes import choose_tick, expected_entities
 from sim.model.tables import Tables
 from sim.model.triggering import conception, pushes
+from sim.model.volumes import volumes
 from sim.scenario.schema import Entity, Scenario
 
 LANGUAGE_VERSION = 1
@@ -69,7 +70,7 @@ class _Compiler:
             digest=digest(self.scenario),
             seed=self.scenario.seed,
             timeline=self.binder.timeline,
-            tick=choose_tick(self.scenario, facts_per_microsecond(self.scenario, self.binder, self.entities)),
+            tick=self._tick(),
             blocks=self.scenario.blocks,
             curves=self.binder.curves,
             populations=tuple(
@@ -85,6 +86,10 @@ class _Compiler:
             processes=self.processes,
             order=(*words(nodes, self.order, machines), *sharing(resources)),
         )
+
+    def _tick(self) -> int:
+        run = self.scenario.end - self.scenario.start
+        return choose_tick(self.scenario, sum(volumes(self.scenario, self.binder, self.entities).values()) / run)
 
     def _arrivals(self, entity: Entity) -> tuple[float, BoundCurve]:
         """Births per microsecond where the curve is 1, and the curve."""

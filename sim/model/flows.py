@@ -11,7 +11,7 @@ from sim.attributes.column import STRING_CODES
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.errors import Problem
-from sim.model.activities import acting
+from sim.model.activities import acting, depends
 from sim.model.binding import Binder
 from sim.model.ground import Ground, reads_states
 from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Service, Trigger
@@ -40,7 +40,7 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
         visits = visit_stream(name, kind, ground.rank)
         ground.note(visits, kind)
     start, trigger = _beginning(ground, name, spec, table, stream, source)
-    stateful = reads_state(table) or reads_state(each) or bool(start is not None and start.states) or reads_states(on)
+    stateful = reads_state(table) or reads_state(each) or (start is not None and depends(start)) or reads_states(on)
     names = tuple(stream.name for stream in (stream, cases, visits) if stream is not None)
     node = Node("process", ground.index[kind], names)
     ground.graph.add(

@@ -8,7 +8,8 @@ from sim.errors import Problem
 from sim.maths.curves import integral
 from sim.maths.units import format_duration
 from sim.model.binding import Binder
-from sim.model.sizes import MAX_TICKS, expected_rate
+from sim.model.sizes import MAX_TICKS
+from sim.model.volumes import volumes
 from sim.scenario.processes import Process
 from sim.scenario.schema import Child, Scenario, StreamSpec
 
@@ -24,14 +25,19 @@ def size_problems(scenario: Scenario, binder: Binder, entities: Mapping[str, flo
                 f"some {count:.3g} {kind} entities by the end of the run; at most {MOST_ENTITIES:.0e} are possible"
             )
             yield Problem(0, f"entities.{kind}", message)
-    run = scenario.end - scenario.start
-    for name, spec in scenario.streams.items():
-        facts = expected_rate(scenario, binder, spec) * entities[spec.entity] * run
-        if facts > MOST_FACTS:
+    for name, facts in volumes(scenario, binder, entities).items():
+        if facts > MOST_FACTS and (name in scenario.streams or name in scenario.processes):
             message = (
                 f"some {facts:.3g} facts over the run; at most {MOST_FACTS:.0e} are possible: check units and curves"
             )
-            yield Problem(0, f"streams.{name}.rate", message)
+            yield Problem(0, _place(scenario, name), message)
+
+
+def _place(scenario: Scenario, name: str) -> str:
+    """Where to look for what makes so many facts of a stream."""
+    if name in scenario.streams:
+        return f"streams.{name}.rate" if scenario.streams[name].rate is not None else f"streams.{name}"
+    return f"processes.{name}.start"
 
 
 def limit_problems(scenario: Scenario, binder: Binder) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from sim.maths.curves import BoundCurve, integral
 from sim.maths.hazards import BassHazard, WeibullHazard
 from sim.maths.units import DAY, HOUR, MINUTE, SECOND, WEEK
 from sim.model.binding import Binder
-from sim.scenario.schema import Child, Lifecycle, Scenario, StreamSpec, Transition
+from sim.scenario.schema import Lifecycle, Scenario, StreamSpec, Transition
 
 FACTS_PER_TICK = 1_500_000
 _TICKS = (
@@ -44,25 +44,6 @@ def expected_entities(scenario: Scenario, arrivals: Mapping[str, tuple[float, Bo
                 count += rate * integral(curve, scenario.start, scenario.end)
         expected[kind] = count
     return expected
-
-
-def facts_per_microsecond(scenario: Scenario, binder: Binder, entities: Mapping[str, float]) -> float:
-    """A rough mean rate of all facts, for choosing the tick: it knows nothing of what states do to rates."""
-    run = scenario.end - scenario.start
-    births = sum(entities.values()) / run
-    changes = sum(
-        entities[kind] * changes_per_microsecond(entity.lifecycle, run)
-        for kind, entity in scenario.entities.items()
-        if entity.lifecycle is not None
-    )
-    return (
-        births
-        + changes
-        + sum(
-            expected_rate(scenario, binder, spec) * entities[spec.entity] * _family(spec.children)
-            for spec in scenario.streams.values()
-        )
-    )
 
 
 def changes_per_microsecond(lifecycle: Lifecycle, run: int) -> float:
@@ -133,8 +114,3 @@ def expected_rate(scenario: Scenario, binder: Binder, spec: StreamSpec) -> float
     if vintage is not None:
         rate *= float(vintage.at(np.linspace(0, run, _AGES).astype(np.int64)).mean())
     return rate
-
-
-def _family(children: Mapping[str, Child]) -> float:
-    """Facts per fact: itself and all that follow from it."""
-    return 1.0 + sum(child.probability * child.count.mean() * _family(child.children) for child in children.values())

@@ -163,13 +163,15 @@ def _check_ends(
 
 def _may_end(branches: Sequence[Branch], limited: set[str]) -> bool:
     """Whether a case may end at a step: by chance, by time-out, by a limit ahead, or by factors below 1."""
-    varied = any(
-        branch.segments or branch.vintage.probability or branch.curves.probability or branch.history
-        for branch in branches
-    )
+    varied = any(branch.segments or _varies(branch) for branch in branches)
     silent = any(branch.timeout is not None and branch.otherwise is None for branch in branches)
     closed = any(to in limited for branch in branches for to in _targets(branch))
     return varied or silent or closed or sum(branch.probability for branch in branches) < 1 - 1e-9
+
+
+def _varies(branch: Branch) -> bool:
+    """Whether the probability of a branch depends on what only a run can know: age, time, the case's history."""
+    return bool(branch.vintage.probability or branch.curves.probability or branch.history)
 
 
 def _check_pace(world: World, path: Path, ways: Ways, limited: set[str]) -> None:
@@ -190,11 +192,15 @@ def _instant(branch: Branch) -> bool:
 
 
 def _check_shares(world: World, path: Path, entity: str, branches: Sequence[Branch]) -> None:
-    """Report the combination of segments whose factors lift the branches' probabilities furthest above 1."""
+    """Report the combination of segments whose factors lift the branches' probabilities furthest above 1.
+
+    Branches that vary with age, time or history are left to the run, which checks every case.
+    """
+    branches = [branch for branch in branches if not _varies(branch)]
     known = world.segmentations(entity)
     names = [name for name in known if any(name in branch.segments for branch in branches)]
     if not names or not 0 < prod(len(known[name]) for name in names) <= _MOST_COMBINATIONS:
-        return  # the run checks each case, too
+        return
     sums = {
         combination: sum(_share(branch, names, combination) for branch in branches)
         for combination in product(*(known[name] for name in names))
