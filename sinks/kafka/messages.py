@@ -39,16 +39,15 @@ class Messages:
 class Encoder:
     """Makes the messages of one stream: the value in `format`, the key as text, the event time as the timestamp.
 
-    Where the number of the topic's partitions is known (not 0), the messages of a batch come grouped by partition,
-    each group in the order of the batch, which is all the order that Kafka keeps.
+    Where the topic's partitions are known and keys are whole numbers, the messages of a batch come grouped by
+    partition, each group in the order of the batch, which is all the order that Kafka keeps.
     """
 
-    def __init__(self, stream: Stream, topic: str, kind: type[Format], partitions: int = 0) -> None:
+    def __init__(self, stream: Stream, topic: str, kind: type[Format], partitions: Partitions | None = None) -> None:
         self.topic = topic
         self._key = stream.key
         self._format = kind(stream)
-        whole = pa.types.is_signed_integer(stream.schema.field(stream.key).type)
-        self._partitions = Partitions(partitions) if whole and 0 < partitions < 2**15 else None
+        self._partitions = partitions if stream.schema.field(stream.key).type == pa.int64() else None
 
     def encode(self, batch: Batch) -> list[Messages]:
         """The messages of a batch."""
