@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sim.errors import SimulationError
+from sim.errors import ParameterError, SimulationError
 
 if TYPE_CHECKING:
     from sim.batch import Batch
@@ -70,11 +70,13 @@ class Job:
     def split(self, workers: int, model: Model) -> list[Job]:
         """The jobs of that many workers, fewer where there are not as many blocks; together they give this one's facts.
 
-        Raises ParameterError where the job's own shard has no block.
+        Raises ParameterError where the job's own shard has no block, or where cases share resources.
         """
-        from sim.engine.simulate import blocks_of
+        from sim.engine.simulate import blocks_of, unshardable
 
         blocks_of(model, self.shard)
+        if workers > 1 and not model.shardable:
+            raise ParameterError(f"--workers {workers}: {unshardable(model)}")
         shard, shards = self.shard
         count = max(1, min(workers, model.blocks // shards))
         return [

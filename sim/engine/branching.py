@@ -89,6 +89,16 @@ class Brancher:
                 target[here], times[here] = self._leave(at.take(here), step, uniform[here], rng)
         return Places(at.case, at.entities, times, target, at.index + 1, at.visits)
 
+    def divert(self, at: Places) -> Places:
+        """Where cases go that have given up waiting: to their steps for that, at once, as long as these are open."""
+        at.visits[...] += at.steps[:, None] == self._counted
+        reneged = np.array([END if service is None else service.reneged for service in self._flow.services])
+        target = reneged[at.steps]
+        for step, limit in enumerate(self._flow.limits):
+            if limit:
+                target = np.where((target == step) & (at.visits[:, self._column[step]] >= limit), END, target)
+        return Places(at.case, at.entities, at.times, target, at.index + 1, at.visits)
+
     def _leave(self, at: Places, step: int, uniform: Floats, rng: np.random.Generator) -> tuple[Indices, Times]:
         """The next step of cases that are all at `step`, and its time or the time of the end."""
         target, times = np.full(len(at), END), at.times.copy()

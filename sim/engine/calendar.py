@@ -27,6 +27,10 @@ class Pending:
         carried = {name: column.take(index) for name, column in self.carried.items()}
         return Pending(self.times[index], self.entities[index], carried)
 
+    def where(self, mask: NDArray[np.bool_]) -> Pending:
+        """Those for which `mask` is true, in their order; itself where that is all."""
+        return self if mask.all() else self.take(np.flatnonzero(mask))
+
     @staticmethod
     def concat(pieces: list[Pending]) -> Pending:
         """All of `pieces`, which carry the same columns, one after the other."""

@@ -20,6 +20,7 @@ from sim.engine.facts import check_room, fact_ids, stable_order
 from sim.engine.fanout import Emit, Hear
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
+from sim.engine.visits import Journal, cases_of, nothing, stay, visits_of
 from sim.engine.window import Window
 from sim.errors import SimulationError
 from sim.maths.instants import format_instant
@@ -29,27 +30,53 @@ _MOST_ROUNDS = 100_000
 _MOVING = frozenset({"step", "index"})
 
 
-class Cases:
-    """The cases of one process, in the blocks of this shard."""
+class Moves:
+    """Where the steps of a window have led that do not lead on in it."""
 
-    def __init__(self, around: Surroundings, flow: Flow, blocks: list[Block], hear: Hear, thinning: float) -> None:
-        happening = None if flow.start is None else Happening(around, flow.start, blocks, thinning)
-        self._parts = [_Part(around, flow, block, happening, hear) for block in blocks]
+    def __init__(self) -> None:
+        self.later: list[Places] = []
+        self.ended: list[Places] = []
+
+    def sort(self, at: Places, following: Places, until: int) -> Places:
+        """Of the cases that go from `at` to `following`, those that are there before `until`; the others are noted."""
+        over = following.steps == END
+        gone = np.flatnonzero(over)
+        self.ended.append(replace(at.take(gone), times=following.times[gone]))
+        beyond = following.times >= until
+        self.later.append(following.take(np.flatnonzero(beyond & ~over)))
+        return following.take(np.flatnonzero(~beyond & ~over))
+
+
+class Cases:
+    """The cases of one process without resources, in the blocks of this shard."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self._parts = parts
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Emit every step that is taken in `window`."""
         for part in self._parts:
-            part.advance(window, emit)
+            part.open(window)
+            part.close(emit)
 
 
-class _Part:
-    """The cases in one block.
+def parts_of(around: Surroundings, flow: Flow, blocks: list[Block], hear: Hear, thinning: float) -> list[Part]:
+    """The cases of one process, block by block."""
+    happening = None if flow.start is None else Happening(around, flow.start, blocks, thinning)
+    return [Part(around, flow, block, happening, hear) for block in blocks]
+
+
+class Part:
+    """The cases of one process in one block: `open` a window, let visits `leave`, `close` it.
 
     A case that waits is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`,
-    `step`, `index`, the number of visits of each step that something depends on, and its attributes.
+    `step`, `index`, the number of visits of each step that something depends on, and its attributes. `queueing` are the
+    visits of the window that have come to a resource and have not been taken from there (see `sim.engine.visits`).
     """
 
     def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
+        self.flow = flow
+        self.queueing: dict[int, list[Pending]] = {}
         self._around = around
         self._flow = flow
         self._block = block
@@ -59,20 +86,52 @@ class _Part:
         self._brancher = Brancher(flow, block)
         self._steps = strings(flow.steps)
         self._visits = [f"visits.{step}" for step in flow.counted]
-        self._calendar = Calendar(around.model.start, around.model.tick, around.model.end)
-        self._ending = Calendar(around.model.start, around.model.tick, around.model.end)
+        self._calendar, self._staying, self._visiting, self._ending = (
+            Calendar(around.model.start, around.model.tick, around.model.end) for _ in range(4)
+        )
+        self._journal = Journal(around, flow, block) if flow.visits is not None else None
+        self._stays = {step: service for step, service in enumerate(flow.services) if service is not None}
 
-    def advance(self, window: Window, emit: Emit) -> None:
+    def open(self, window: Window) -> None:
+        """Start the cases of `window`, and take all as far as they go before its end, or to a resource."""
+        self._window = window
+        self._generators: dict[str, np.random.Generator] = {}
+        self._tables: list[Pending] = []
+        self._taken: list[Places] = []
+        self._left: list[Pending] = []
+        self._rows = self._count = 0
         cases = self._begin(window)
         if (waiting := self._calendar.due(window.number)) is not None:
             cases = Pending.concat([cases, waiting])
-        taken, later, ended = self._go(cases, window)
-        self._calendar.add(self._at(cases, later))
+        self._none = cases.take(np.empty(0, dtype=np.int64))
+        self._go(cases, self._places(cases))
+        if self._stays and (staying := self._staying.due(window.number)) is not None:
+            self._onward(staying)
+        if self._journal is not None and (visiting := self._visiting.due(window.number)) is not None:
+            self.leave(visiting)
+
+    def leave(self, visits: Pending) -> None:
+        """Take in visits that are decided: they go on if they end in this window, else later."""
+        later = visits.times >= self._window.until
+        self._visiting.add(visits.where(later))
+        visits = visits.where(~later)
+        if len(visits.times):
+            self._left.append(visits)
+            served, reneged = cases_of(visits)
+            self._onward(served)
+            self._onward(reneged, gave_up=True)
+
+    def close(self, emit: Emit) -> None:
+        """Emit what has happened in the window."""
+        window = self._window
+        taken = Places.concat([self._places(self._none), *self._taken])
+        cases = Pending.concat(self._tables)
         self._emit_steps(cases, taken.take(stable_order(taken.times, window)), window, emit)
         if self._flow.cases is not None:
-            self._ending.add(self._at(cases, ended))
             over = self._ending.due(window.number)
-            self._emit_cases(cases.take(np.empty(0, dtype=np.int64)) if over is None else over, window, emit)
+            self._emit_cases(self._none if over is None else over, window, emit)
+        if self._journal is not None:
+            self._journal.emit(Pending.concat([nothing(self._none), *self._left]), window, emit)
 
     def _begin(self, window: Window) -> Pending:
         """The cases that start in `window`, at their first step."""
@@ -109,28 +168,61 @@ class _Part:
     def _rng(self, name: str, window: Window) -> np.random.Generator:
         return self._around.randomness.generator(f"{self._flow.name}/{name}", self._block.index, window.number)
 
-    def _go(self, cases: Pending, window: Window) -> tuple[Places, Places, Places]:
-        """All steps that `cases` take before the end of the window, the steps that come later, and the ends."""
-        at = self._places(cases)
-        rng = self._rng("steps", window) if len(at) else None
-        taken, later, ended = [at.take(np.empty(0, dtype=np.int64))], [], []
-        count = 0
-        while len(at) and rng is not None:
-            taken.append(at)
-            count += len(at)
-            check_room(self._flow.name, count, self._block.index, window)
-            following = self._brancher.step(at, rng)
-            over = following.steps == END
-            if self._flow.cases is not None:
-                gone = np.flatnonzero(over)
-                ended.append(replace(at.take(gone), times=following.times[gone]))
-            beyond = following.times >= window.until
-            later.append(following.take(np.flatnonzero(beyond & ~over)))
-            at = following.take(np.flatnonzero(~beyond & ~over))
-            if len(taken) > _MOST_ROUNDS and len(at):
+    def _drawing(self, name: str) -> np.random.Generator:
+        """A generator of this window, made when it is first needed."""
+        if name not in self._generators:
+            self._generators[name] = self._rng(name, self._window)
+        return self._generators[name]
+
+    def _onward(self, cases: Pending, gave_up: bool = False) -> None:
+        """Cases leave the steps at which they are, and go on."""
+        if len(cases.times):
+            at = self._places(cases)
+            following = self._brancher.divert(at) if gave_up else self._brancher.step(at, self._drawing("steps"))
+            moves = Moves()
+            self._go(cases, moves.sort(at, following, self._window.until), moves)
+
+    def _go(self, cases: Pending, at: Places, moves: Moves | None = None) -> None:
+        """Take all steps before the end of the window, up to resources; the calendars get what comes later."""
+        moves, first = moves or Moves(), self._rows
+        self._tables.append(cases)
+        self._rows += len(cases.times)
+        rounds = 0
+        while len(at):
+            self._taken.append(replace(at, case=at.case + first) if first else at)
+            self._count += len(at)
+            check_room(self._flow.name, self._count, self._block.index, self._window)
+            at = self._stay(cases, at) if self._stays else at
+            if len(at):
+                following = self._brancher.step(at, self._drawing("steps"))
+                at = moves.sort(at, following, self._window.until)
+            rounds += 1
+            if rounds > _MOST_ROUNDS and len(at):
                 self._give_up(at)
-        nobody = taken[:1]
-        return Places.concat(taken), Places.concat(later or nobody), Places.concat(ended or nobody)
+        if moves.later:
+            self._calendar.add(self._at(cases, Places.concat(moves.later)))
+        if moves.ended and self._flow.cases is not None:
+            self._ending.add(self._at(cases, Places.concat(moves.ended)))
+
+    def _stay(self, cases: Pending, at: Places) -> Places:
+        """Those who leave their steps within the window, when they do; who comes to a resource queues for it."""
+        times = at.times.copy()
+        free = np.ones(len(at), dtype=np.bool_)
+        for step, service in self._stays.items():
+            here = np.flatnonzero(at.steps == step)
+            if not len(here):
+                continue
+            if service.resource < 0:
+                times[here] += stay(service, self._drawing("service"), len(here))
+            else:
+                arriving = self._at(cases, at.take(here))
+                visits = visits_of(arriving, service, self._block, self._drawing("service"))
+                self.queueing.setdefault(service.resource, []).append(visits)
+                free[here] = False
+        at = replace(at, times=times)
+        later = times >= self._window.until
+        self._staying.add(self._at(cases, at.take(np.flatnonzero(free & later))))
+        return at.take(np.flatnonzero(free & ~later))
 
     def _places(self, cases: Pending) -> Places:
         """Where `cases` are."""

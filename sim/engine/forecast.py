@@ -78,6 +78,7 @@ def forecast(model: Model, seed: int | None = None) -> Forecast:
     # What cannot be thinned is sampled by blocks: at least one.
     fixed = sum(volumes[name] for name in points.keys() - thinned)
     share = min(share, max(1, round(model.blocks * min(1.0, _SAMPLE / max(fixed, 1.0)))))
+    share = share if model.shardable else model.blocks
     own = frozenset(range(share))
     expected = sum(volumes[name] for name in thinned) * share / model.blocks
     thinning = dict.fromkeys(thinned, min(1.0, _SAMPLE / max(expected, 1.0)))
@@ -123,13 +124,15 @@ def _sources(model: Model) -> dict[str, str]:
             sources[flow.name] = flow.trigger.source
         if flow.cases is not None:
             sources[flow.cases.name] = flow.name
+        if flow.visits is not None:
+            sources[flow.visits.name] = flow.name
     return sources
 
 
 def _whole(model: Model) -> frozenset[str]:
-    """The streams that lead to births or changes of state: a sample of them would change the world."""
+    """The streams that lead to births, changes of state or queues: a sample of them would change the world."""
     sources = _sources(model)
-    whole: set[str] = set()
+    whole = {flow.name for flow in model.flows if flow.visits is not None}
     for population in model.populations:
         whole |= {population.trigger.source} if population.trigger is not None else set()
         for exits in population.machine.exits if population.machine is not None else ():

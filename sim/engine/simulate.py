@@ -31,7 +31,15 @@ def blocks_of(model: Model, shard: Shard) -> frozenset[int]:
         raise ParameterError(
             f"shard {number}/{count}: {model.name} has {model.blocks} blocks, so at most that many shards"
         )
+    if count > 1 and not model.shardable:
+        raise ParameterError(f"shard {number}/{count}: {unshardable(model)}")
     return frozenset(range(number - 1, model.blocks, count))
+
+
+def unshardable(model: Model) -> str:
+    """Why a model with resources runs in one piece, in words."""
+    names = ", ".join(resource.name for resource in model.resources)
+    return f"all cases of {model.name} share {names}, so it runs in one piece: one shard, one worker"
 
 
 def simulate(model: Model, seed: int | None = None, shard: Shard | str | None = None) -> Iterator[Batch]:

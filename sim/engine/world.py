@@ -10,7 +10,8 @@ from sim.batch import Batch
 from sim.engine.acting import Acting
 from sim.engine.births import Births
 from sim.engine.block import Block
-from sim.engine.cases import Cases
+from sim.engine.cases import Cases, parts_of
+from sim.engine.contention import Contention
 from sim.engine.directory import Directory
 from sim.engine.facts import Facts, merge
 from sim.engine.fanout import Following
@@ -23,7 +24,7 @@ from sim.engine.vintage import Vintage
 from sim.engine.window import Window
 from sim.model.model import Model, Node, Population
 
-Component = Births | Lifecycle | Acting | Following | Cases
+Component = Births | Lifecycle | Acting | Following | Cases | Contention
 
 
 class World:
@@ -119,10 +120,20 @@ class World:
             follower = next(follower for follower in model.followers if follower.name == node.names[0])
             return Following(around, follower, blocks, self._hear)
         if node.kind == "process":
-            flow = next(flow for flow in model.flows if flow.name == node.names[0])
-            return Cases(around, flow, blocks, self._hear, thinning.get(flow.name, 1.0))
+            return self._process(node, thinning)
         activities = [activity for activity in model.activities if activity.name in node.names]
         return Acting(around, activities, blocks, thinning)
+
+    def _process(self, node: Node, thinning: Mapping[str, float]) -> Component:
+        """One process, or several that share resources."""
+        flows = [flow for flow in self.model.flows if flow.name in node.names]
+        parts = []
+        for flow in flows:
+            known = self.blocks[self.model.populations[flow.population].name]
+            blocks = [block for block in known.values() if block.index in self.own]
+            parts += parts_of(self._around, flow, blocks, self._hear, thinning.get(flow.name, 1.0))
+        shared = any(flow.visits is not None for flow in flows)
+        return Contention(self.model, parts, self.add) if shared else Cases(parts)
 
     def _hear(self, stream: str, block: int) -> tuple[EventRows, dict[str, Column]] | None:
         """What a stream has brought in a block in the present window."""

@@ -20,6 +20,7 @@ from sim.model.model import Machine, Model, Population, Trigger
 from sim.model.needs import arrival_order
 from sim.model.order import words
 from sim.model.process import UserProcess, check_process
+from sim.model.resources import resources_of, sharing
 from sim.model.segments import machine_of, segmentations_of, values_of
 from sim.model.sharing import sharing_problems
 from sim.model.sizes import choose_tick, expected_entities
@@ -62,6 +63,7 @@ class _Compiler:
             add_process(self.ground, process)
         triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
+        resources = resources_of(self.ground)
         self._check()
         nodes = self.ground.graph.order()
         return Model(
@@ -79,10 +81,11 @@ class _Compiler:
             activities=activities,
             followers=followers,
             flows=flows,
+            resources=resources,
             nodes=nodes,
             streams=tuple(self.ground.streams),
             processes=self.processes,
-            order=words(nodes, self.order, machines),
+            order=(*words(nodes, self.order, machines), *sharing(resources)),
         )
 
     def _tick(self) -> int:

@@ -14,6 +14,7 @@ from sim.model.followers import follower_of
 from sim.model.ground import Ground
 from sim.model.model import Activity, Flow, Follower
 from sim.model.process import UserProcess
+from sim.model.resources import join
 from sim.model.schemas import fact_stream
 from sim.scenario.schema import Child, Scenario
 
@@ -31,6 +32,7 @@ def facts_of(ground: Ground) -> tuple[tuple[Activity, ...], tuple[Follower, ...]
             followers.append(follower_of(ground, name, scenario.streams[name]))
         else:
             flows.append(flow_of(ground, name, scenario.processes[name]))
+    join(ground, flows)
     return activities, tuple(followers), tuple(flows)
 
 
@@ -45,7 +47,7 @@ def _later(scenario: Scenario) -> list[str]:
     """Streams and processes that start on others' facts, after these; processes that start by themselves too."""
     starts = {name: process.start.on for name, process in scenario.processes.items()}
     starts |= {name: spec.on for name, spec in scenario.streams.items() if spec.on is not None}
-    owner = {f"{name}_case": name for name in scenario.processes}
+    owner = {f"{name}_{part}": name for name in scenario.processes for part in ("case", "service")}
     for name, spec in scenario.streams.items():
         owner |= dict.fromkeys(_descendants(spec.children), name)
     waits: dict[str, set[str]] = {}

@@ -10,11 +10,12 @@ import pyarrow as pa
 from sim.attributes.column import STRING_CODES
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
+from sim.errors import Problem
 from sim.model.activities import acting, depends
 from sim.model.binding import Binder
 from sim.model.ground import Ground, reads_states
-from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Trigger
-from sim.model.schemas import case_stream, step_stream
+from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Service, Trigger
+from sim.model.schemas import case_stream, step_stream, visit_stream
 from sim.model.segments import values_of
 from sim.model.tables import carried_of, reads_state
 from sim.model.triggering import trigger_of
@@ -35,9 +36,15 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
     cases = case_stream(name, kind, table.schema(), ground.rank) if spec.cases else None
     if cases is not None:
         ground.note(cases, kind)
+    visits = None
+    if any(step.resource is not None for step in spec.steps.values()):
+        _check_priorities(ground, name, spec, table)
+        visits = visit_stream(name, kind, ground.rank)
+        ground.note(visits, kind)
     start, trigger = _beginning(ground, name, spec, table, stream, source)
     stateful = reads_state(table) or reads_state(each) or (start is not None and depends(start)) or reads_states(on)
-    node = Node("process", ground.index[kind], (name, *([cases.name] if cases is not None else [])))
+    names = tuple(stream.name for stream in (stream, cases, visits) if stream is not None)
+    node = Node("process", ground.index[kind], names)
     ground.graph.add(
         node, name, node.names, ground.waits(kind, stateful, {**table.lookups, **each.lookups}) | ground.after(on)
     )
@@ -51,11 +58,13 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
         first=_firsts(spec),
         branches=branches_of(ground.binder, spec, ground.segmentations[kind]),
         limits=tuple(step.limit or 0 for step in spec.steps.values()),
+        services=services_of(ground, spec),
         values=values_of(ground.scenario.entities[kind], ground.segmentations[kind], {}),
         table=table,
         each=each,
         stream=stream,
         cases=cases,
+        visits=visits,
         conversions=tuple(list(spec.steps).index(step) for step in spec.conversions),
     )
 
@@ -113,6 +122,43 @@ def branches_of(
             for branch in step.next
         )
         for step in process.steps.values()
+    )
+
+
+def services_of(ground: Ground, process: language.Process) -> tuple[Service | None, ...]:
+    """How long cases stay in each step; None where they go on at once."""
+    codes = {name: code for code, name in enumerate(process.steps)}
+    resources = list(ground.scenario.resources)
+    segmentations = ground.segmentations[process.entity]
+    return tuple(
+        None
+        if step.service is None
+        else Service(
+            duration=step.service,
+            resource=-1 if step.resource is None else resources.index(step.resource),
+            priority=_priority(step.priority, segmentations),
+            patience=step.patience,
+            reneged=-1 if step.reneged is None else codes[step.reneged],
+        )
+        for step in process.steps.values()
+    )
+
+
+def _check_priorities(ground: Ground, name: str, process: language.Process, table: AttributeTable) -> None:
+    """Priorities that are attributes must be numbers."""
+    for key, step in process.steps.items():
+        kind = table.types.get(step.priority) if isinstance(step.priority, str) else None
+        if kind is not None and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            path = f"processes.{name}.steps.{key}.priority"
+            ground.tables.problems.append(Problem(0, path, f"{step.priority!r} is {kind}; a priority is a number"))
+
+
+def _priority(priority: language.Priority, segmentations: Sequence[Segmentation]) -> float | str | tuple[Factors, ...]:
+    if not isinstance(priority, dict):
+        return priority
+    return tuple(
+        np.array([priority.get(segmentation.name, {}).get(name, 0.0) for name in segmentation.names])
+        for segmentation in segmentations
     )
 
 

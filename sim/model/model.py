@@ -214,11 +214,40 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Resource:
+    """What cases queue for: from each of `changes` on (microseconds, the first at the start) a capacity.
+
+    `ranked` says that priorities count.
+    """
+
+    name: str
+    ranked: bool
+    changes: NDArray[np.int64]
+    capacities: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How long cases stay in a step, and the number of the resource that they hold then (-1: none).
+
+    `priority` is a number, the name of an attribute, or numbers by segment for each segmentation, which are added up.
+    Who waits longer than `patience` goes to the step `reneged` (-1: ends).
+    """
+
+    duration: DurationDistribution
+    resource: int
+    priority: float | str | tuple[Factors, ...]
+    patience: DurationDistribution | None
+    reneged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flow:
     """A multi-stage process: cases of `population` that go from step to step. `limits` has 0 where there is none.
 
     `first` are the shares of the first steps; `table` is drawn once a case, `each` at every step.
-    Cases are started by the facts of a hidden activity (`start`) or by those of another stream (`trigger`).
+    Cases are started by the facts of a hidden activity (`start`) or by those of another stream (`trigger`). `visits` is
+    the stream of what they did at resources, where they queue for any.
     """
 
     name: str
@@ -230,11 +259,13 @@ class Flow:
     first: Factors
     branches: tuple[tuple[Branch, ...], ...]
     limits: tuple[int, ...]
+    services: tuple[Service | None, ...]
     values: Values
     table: AttributeTable
     each: AttributeTable
     stream: Stream
     cases: Stream | None
+    visits: Stream | None
     conversions: tuple[int, ...]
 
     @property
@@ -273,6 +304,7 @@ class Model:
     activities: tuple[Activity, ...]
     followers: tuple[Follower, ...]
     flows: tuple[Flow, ...]
+    resources: tuple[Resource, ...]
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
@@ -287,6 +319,11 @@ class Model:
     def end(self) -> int:
         """The run ends before it."""
         return self.timeline.end
+
+    @property
+    def shardable(self) -> bool:
+        """Whether a shard can be simulated alone: not where all cases share resources."""
+        return not self.resources
 
     def population(self, name: str) -> Population:
         """The population called `name`; raises KeyError."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from sim.errors import Problem, ScenarioError
@@ -28,6 +28,19 @@ class Graph:
         self.nodes[place] = node
         self.waits[place] = set(waits)
         self.sources.update(dict.fromkeys(streams, place))
+
+    def join(self, places: Sequence[Key]) -> None:
+        """Make one node of several, which then waits for all that they wait for, and is waited for as they are."""
+        first, *others = places
+        for other in others:
+            node = self.nodes.pop(other)
+            self.nodes[first] = replace(self.nodes[first], names=(*self.nodes[first].names, *node.names))
+            self.waits[first] |= self.waits.pop(other)
+        for waits in self.waits.values():
+            if waits & set(others):
+                waits.difference_update(others)
+                waits.add(first)
+        self.sources = {stream: first if place in others else place for stream, place in self.sources.items()}
 
     def reaches(self, late: Key, early: Key) -> bool:
         """Whether `late` waits for `early`, however indirectly."""

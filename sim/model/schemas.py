@@ -91,3 +91,40 @@ def case_stream(name: str, kind: str, attributes: Iterable[pa.Field], rank: int)
         *attributes,
     ]
     return Stream(f"{name}_case", pa.schema(fields), f"{name}_case_id", f"{kind}_id", rank, f"finished cases of {name}")
+
+
+LOAD = "resource_load"
+"""The stream of the load of all resources."""
+
+
+def visit_stream(name: str, kind: str, rank: int) -> Stream:
+    """The stream of what the cases of a process did at resources: one fact for each visit, when it ends."""
+    fields = [
+        _field(f"{name}_service_id", pa.int64(), "which visit"),
+        _field(TIME, TIME_TYPE, "when the case left the resource, or gave up waiting for it"),
+        _field(f"{name}_case_id", pa.int64(), "which case"),
+        _field(f"{kind}_id", pa.int64(), f"the {kind} whose case it is"),
+        _field("step", STRING_CODES, "the step"),
+        _field("step_index", pa.int64(), "how many steps of the case came before"),
+        _field("resource", STRING_CODES, "the resource"),
+        _field("outcome", STRING_CODES, "served or reneged"),
+        _field("queued_at", TIME_TYPE, "when the case joined the queue"),
+        _field("waited_s", pa.float64(), "seconds in the queue"),
+        _field("served_s", pa.float64(), "seconds in service; null for those who reneged"),
+    ]
+    return Stream(
+        f"{name}_service", pa.schema(fields), f"{name}_service_id", f"{kind}_id", rank, f"{name} at its resources"
+    )
+
+
+def load_stream(rank: int) -> Stream:
+    """The stream of the hourly load of all resources."""
+    fields = [
+        _field(f"{LOAD}_id", pa.int64(), "which hour of which resource"),
+        _field(TIME, TIME_TYPE, "the end of the hour that the fact is about"),
+        _field("resource", STRING_CODES, "the resource"),
+        _field("capacity", pa.float64(), "how many cases could be served at once, on average over the hour"),
+        _field("busy", pa.float64(), "how many were, on average over the hour"),
+        _field("waiting", pa.float64(), "how many waited, on average over the hour"),
+    ]
+    return Stream(LOAD, pa.schema(fields), f"{LOAD}_id", "resource", rank, "hourly load of the resources")

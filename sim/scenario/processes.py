@@ -96,6 +96,9 @@ def _listed(value: Any) -> Any:
     return [{"to": step, "probability": probability} for step, probability in value.items()]
 
 
+Priority = float | Name | dict[Name, dict[Name, float]]
+
+
 class Step(Model):
     """One stage of a process; without branches it is an end."""
 
@@ -103,6 +106,35 @@ class Step(Model):
         list[Branch], BeforeValidator(_listed, json_schema_input_type=list[Branch] | dict[Name, Probability])
     ] = Field([], max_length=100, description="Ways on, or just the probability of each step that may follow.")
     limit: int | None = Field(None, ge=1, le=10_000, description="A case passes this step so often at most.")
+    service: DurationDistribution | None = Field(
+        None, description="Time in the step, before the ways on; with a resource, the time that it is held."
+    )
+    resource: Name | None = Field(
+        None, description="What the case queues for and then holds during `service`.", examples=["packers"]
+    )
+    priority: Priority = Field(
+        0.0,
+        description="The lower, the sooner: a number, a numeric attribute of the process, or numbers by segment.",
+        examples=[1],
+    )
+    patience: DurationDistribution | None = Field(
+        None, description="Who has not been served after so long leaves the queue.", examples=["20min"]
+    )
+    reneged: Name | None = Field(
+        None, description="The step of those who leave the queue; without it their cases end.", examples=["abandoned"]
+    )
+
+    @model_validator(mode="after")
+    def _queueing(self) -> Self:
+        if self.resource is None:
+            given = [key for key in ("patience", "reneged", "priority") if key in self.model_fields_set]
+            if given:
+                raise ValueError(f"'{given[0]}' goes with 'resource': without one nobody waits")
+        elif self.service is None:
+            raise ValueError("'resource' needs 'service': without it the resource would never be released")
+        if self.reneged is not None and self.patience is None:
+            raise ValueError("'reneged' goes with 'patience'")
+        return self
 
     @model_validator(mode="after")
     def _shares(self) -> Self:

@@ -130,6 +130,7 @@ states:
   paused: {activity: 0.1, transitions: [{to: active, after: {type: lognormal, median: 20d, sigma: 0.5}}]}
   churned: {activity: 0, transitions: [{to: active, hazard: 1%/month}]}""",
     "State": "{activity: 0.1, transitions: [{to: active, after: {type: lognormal, median: 20d, sigma: 0.5}}]}",
+    "Resource": "{capacity: 12, queue: priority}",
     "Transition": "{to: churned, hazard: 3%/month, reason: price}",
     "Regular": "{period: 1 month, anchor: calendar, offset: 24d, jitter: {type: uniform, low: 0h, high: 6h}}",
     "Points": "{type: points, points: {2023-01-01: 1.0, 2023-06-01: 1.4}, interpolation: linear}",
@@ -148,6 +149,8 @@ KEY_EXAMPLES: dict[tuple[str, str], str] = {
     ("Scenario", "curves"): "{growth: {type: exponential, rate: 8%/year}}",
     ("Scenario", "entities"): "{customer: {arrivals: {rate: 40/day}}}",
     ("Scenario", "streams"): "{order: {entity: customer, rate: 2/month}}",
+    ("Scenario", "resources"): "{packers: {capacity: 12}}",
+    ("Resource", "calendar"): "growth",
     ("Entity", "segments"): "{tier: {vip: {weight: 1, activity: 5}, standard: {weight: 4}}}",
     ("Entity", "lifecycle"): "{initial: active, states: {active: {}}}",
     ("Vintage", "cohort"): "growth",

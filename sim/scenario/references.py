@@ -12,6 +12,7 @@ from sim.errors import Problem
 from sim.maths.model import shown
 from sim.scenario.causes import check_triggers
 from sim.scenario.columns import check_columns
+from sim.scenario.contention import check_resources, uses_resources
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Document, Path
 from sim.scenario.lifecycles import check_lifecycles, check_segments, check_states
@@ -31,6 +32,7 @@ def reference_problems(document: Document) -> list[Problem]:
     _check_stream_names(world)
     check_lifecycles(world)
     check_processes(world)
+    check_resources(world)
     check_triggers(world)
     check_columns(world)
     return world.problems
@@ -109,6 +111,13 @@ def _check_stream_names(world: World) -> None:
         for name, process in world.processes.items()
         if process.get("cases") is True
     ]
+    named += [
+        (("processes", name), f"{name}_service", "the visits to resources of the process")
+        for name, process in world.processes.items()
+        if uses_resources(process)
+    ]
+    if world.document.data.get("resources"):
+        taken["resource_load"] = "the load of the resources"
     for path, name, what in named:
         if name in taken:
             world.report(path, f"{name!r} is taken by {taken[name]}; streams need names of their own")

@@ -24,6 +24,7 @@ from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.document import Document
 from sim.scenario.processes import Process
+from sim.scenario.resources import Resource
 from sim.scenario.schedule import Schedule
 from sim.scenario.triggers import Trigger
 
@@ -299,6 +300,7 @@ class Scenario(Model):
     entities: dict[Name, Entity] = Field(min_length=1, max_length=MAX_NAMES, description="Kinds of entities.")
     streams: dict[Name, StreamSpec] = Field({}, max_length=MAX_NAMES, description="Kinds of facts.")
     processes: dict[Name, Process] = Field({}, max_length=MAX_NAMES, description="Cases that go from step to step.")
+    resources: dict[Name, Resource] = Field({}, max_length=MAX_NAMES, description="What cases queue for.")
 
     @model_validator(mode="after")
     def _forward(self) -> Self:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sim.scenario.contention import uses_resources
 from sim.scenario.document import Path
 from sim.scenario.world import Fact, World, listed, mapping
 
 _CHANGES = ("from_state", "to_state", "reason", "seconds_in_state")
+_VISITS = ("step", "step_index", "resource", "outcome", "queued_at", "waited_s", "served_s")
 _CASES = ("started_at", "last_step", "steps")
 INBORN = ("id", "born_at")
 """What every entity has."""
@@ -127,6 +129,9 @@ def _all(world: World) -> Iterator[tuple[str, Source]]:
         yield name, Source(entity, name, f"{name}_id", steps, own | _attributes(spec, "each"))
         if spec.get("cases") is True:
             yield f"{name}_case", Source(entity, name, f"{name}_case_id", frozenset({*case, *_CASES}), own)
+        if uses_resources(spec):
+            stream = f"{name}_service"
+            yield stream, Source(entity, name, f"{stream}_id", frozenset({*case, f"{stream}_id", *_VISITS}))
 
 
 def _of_entity(world: World, name: str) -> Iterator[tuple[str, Source]]:

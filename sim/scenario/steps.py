@@ -50,11 +50,11 @@ def _known_step(world: World, path: Path, name: Any, steps: Mapping[str, Any]) -
 
 def _check_step(world: World, path: Path, step: Any, entity: str, steps: Mapping[str, Any]) -> bool:
     """Whether all ways from a step lead to steps."""
+    known = _known_step(world, (*path, "reneged"), mapping(step).get("reneged"), steps)
     path, ways = (*path, "next"), mapping(step).get("next")
     if isinstance(ways, Mapping):
         found = [_known_step(world, (*path, name), name, steps) for name in ways]
-        return all(found)
-    known = True
+        return all(found) and known
     for place, branch in enumerate(map(mapping, listed(ways))):
         for key in ("to", "otherwise"):
             known &= _known_step(world, (*path, place, key), branch.get(key), steps)
@@ -92,15 +92,20 @@ def _check_course(world: World, path: Path, firsts: Sequence[str], spec: Mapping
         return
     limited = {str(name) for name, step in steps.items() if mapping(step).get("limit") is not None}
     path = (*path, "steps")
-    reached = _reached(firsts, {name: [to for branch in ways[name] for to in _targets(branch)] for name in ways})
+    impatient = {str(name): mapping(step).get("reneged") for name, step in steps.items() if "patience" in mapping(step)}
+    onward = {name: [*_onward(branches), *_named(impatient.get(name))] for name, branches in ways.items()}
+    reached = _reached(firsts, onward)
     for name in ways:
         if name not in reached:
             world.report(
                 (*path, name),
                 f"no case comes to {shown(name)}: no way leads there from {' or '.join(map(shown, firsts))}",
             )
-    _check_ends(world, path, firsts, reached, ways, limited)
-    _check_pace(world, path, ways, limited)
+    ending = {name for name in reached if _may_end(ways[name], limited) or impatient.get(name, "") is None}
+    _check_ends(world, path, firsts, reached, onward, ending)
+    slow = {str(name) for name, step in steps.items() if "service" in mapping(step)}
+    at_once = {name: branches for name, branches in ways.items() if name not in slow}
+    _check_pace(world, path, at_once, limited)
     for name, branches in ways.items():
         _check_shares(world, (*path, name), str(spec.get("entity")), branches)
         for place, branch in enumerate(branches):
@@ -124,21 +129,32 @@ def _targets(branch: Branch) -> Iterator[str]:
             yield branch.otherwise
 
 
+def _onward(branches: Sequence[Branch]) -> list[str]:
+    return [to for branch in branches for to in _targets(branch)]
+
+
+def _named(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else []
+
+
 def _check_ends(
-    world: World, path: Path, firsts: Sequence[str], reached: Sequence[str], ways: Ways, limited: set[str]
+    world: World,
+    path: Path,
+    firsts: Sequence[str],
+    reached: Sequence[str],
+    onward: Mapping[str, Sequence[str]],
+    ending: set[str],
 ) -> None:
-    """Report a step from which there is no way out of the process."""
-    ending = {name for name in reached if _may_end(ways[name], limited)}
-    before: dict[str, list[str]] = {name: [] for name in ways}
+    """Report a step from which there is no way out of the process; cases may end at the steps `ending`."""
+    before: dict[str, list[str]] = {name: [] for name in onward}
     for name in reached:
-        for branch in ways[name]:
-            for to in _targets(branch):
-                before[to].append(name)
+        for to in onward[name]:
+            before[to].append(name)
     for name in list(ending):
         ending.update(_reached([name], before))
     endless = [name for name in reached if name not in ending]
     if endless:
-        loop = cycle({name: [to for branch in ways[name] for to in _targets(branch)] for name in endless}) or endless
+        loop = cycle({name: onward[name] for name in endless}) or endless
         way = " -> ".join(loop)
         who = "no case ends" if set(firsts) <= set(endless) else f"a case that comes to {shown(endless[0])} never ends"
         message = f"{who}: {way}, with probability 1; leave some probability over, or give a step a limit"
