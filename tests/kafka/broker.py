@@ -6,6 +6,7 @@ DATAGEN_TEST_BROKER instead. Where there is neither, `absence` says why.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -132,7 +133,9 @@ class Broker:
         output = (self.folder / "output.log").open("ab")
         command = [*self._java(), "kafka.Kafka", str(self.folder / "server.properties")]
         with output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True, preexec_fn=_end_with_parent
+            )
         self._wait()
 
     def kill(self) -> None:
@@ -215,6 +218,12 @@ def _run(command: list[str], failure: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{failure}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def _end_with_parent() -> None:
+    # Where tests are killed, nobody else would end the broker. Linux alone can do it.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _free_ports(count: int) -> list[int]:
