@@ -107,9 +107,7 @@ def test_alias_tables_draw_any_weights(weights):
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.lists(st.just(0.0) | st.floats(1e-9, 10), max_size=60), min_size=1, max_size=5), st.integers(0, 9)
-)
+@given(st.lists(st.lists(st.just(0.0) | st.floats(1e-9, 10), max_size=60), min_size=1, max_size=5), st.integers(0, 9))
 def test_a_growing_cumulative_table_finds_what_a_binary_search_finds(pieces, seed):
     table, all_weights = Cumulative(), np.concatenate([np.array(piece, float) for piece in pieces])
     rng = np.random.default_rng(seed)

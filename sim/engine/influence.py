@@ -49,7 +49,7 @@ def _share(touched: Bools, conversions: Bools) -> float:
 def _paths(model: Model, flow: Flow, seed: int | None) -> tuple[Indices, Indices]:
     """Case and step of every step, by case and then in order: int64[n] each."""
     expected = flow.start.expected if flow.start is not None else model.populations[flow.population].expected
-    shards = min(model.blocks, max(1, math.ceil(expected / _ENOUGH)))
+    shards = min(model.blocks, max(1, math.ceil(expected / _ENOUGH))) if model.shardable else 1
     parts = [
         (batch.data.column(f"{flow.name}_case_id"), batch.data.column("step_index"), batch.data.column("step").indices)
         for batch in simulate(model, seed, (1, shards))

@@ -32,7 +32,9 @@ class Journey:
 
 
 def chainable(flow: Flow) -> bool:
-    """Whether the cases of a process are such a chain: neither time nor age matter, and not too many counts do."""
+    """Whether the cases of a process are such a chain: neither time, age nor queues matter, not too many counts do."""
+    if any(service is not None and service.patience is not None for service in flow.services):
+        return False
     ways = [branch for branches in flow.branches for branch in branches]
     changing = any(_changing(b.probabilities) or (b.timeout and b.after and _changing(b.delays)) for b in ways)
     return not changing and math.prod(_shape(flow)) <= MOST_STATES
