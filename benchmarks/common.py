@@ -30,6 +30,9 @@ DATAGEN = (sys.executable, "-c", "from sim.cli.main import main; main()")
 
 _POLL = 0.05
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+"""What a container may set and few users do: without compiled files every start compiles all modules anew."""
+
 _LIBRARIES = ("numpy", "pyarrow", "polars", "simpy")
 
 
@@ -56,8 +59,9 @@ class Finished:
 
 def finish(command: Sequence[str], *, output: int | IO[bytes] = subprocess.PIPE, cwd: Path = ROOT) -> Finished:
     """Run a command in a process of its own and wait for it. RuntimeError with its last words where it fails."""
+    setting = {name: value for name, value in os.environ.items() if name not in _UNUSUAL}
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, cwd=cwd)
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, cwd=cwd, env=setting)
     watch = Watch(process.pid)
     out, err = process.communicate()
     wall = time.perf_counter() - began
