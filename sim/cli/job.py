@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sim.errors import ParameterError, SimulationError
 
@@ -34,10 +35,13 @@ class Job:
     to: str = "stdout:"
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str | None = None
+    compiled: bytes | None = field(default=None, repr=False)
     speaks: bool = True
 
     def model(self) -> Model:
         """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
+        if self.compiled is not None:
+            return cast("Model", pickle.loads(self.compiled))
         from sim.model.compile import compile_scenario
         from sim.scenario.loader import load
 
@@ -79,10 +83,16 @@ class Job:
             raise ParameterError(f"--workers {workers}: {unshardable(model)}")
         shard, shards = self.shard
         count = max(1, min(workers, model.blocks // shards))
-        return [
-            replace(self, digest=model.digest, shard=(shard + shards * i, shards * count), speaks=i == 0)
-            for i in range(count)
-        ]
+        told = replace(self, digest=model.digest, compiled=_pickled(model))
+        return [replace(told, shard=(shard + shards * i, shards * count), speaks=i == 0) for i in range(count)]
+
+
+def _pickled(model: Model) -> bytes | None:
+    # A model may hold functions of a user's own, which a worker finds only if it compiles the scenario itself.
+    try:
+        return pickle.dumps(model)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return None
 
 
 def write_shard(job: Job, link: Link) -> Outcome:

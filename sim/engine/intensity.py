@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.maths.arrays import ascending
 from sim.maths.curves import BoundCurve, bounds
 
 _CELLS = 256
@@ -23,7 +24,7 @@ class Intensity:
         self.start = start
         self.until = until
         even = np.linspace(start, until, _CELLS + 1).astype(np.int64)
-        self._edges = np.unique(np.concatenate([even, curve.breaks(start, until)]))
+        self._edges = ascending(even, curve.breaks(start, until))
         lower, self._upper = bounds(curve, self._edges)
         self._offsets = (self._edges - start).astype(np.float64)
         self._cumulative = np.concatenate([[0.0], np.cumsum(self._upper * np.diff(self._offsets))])

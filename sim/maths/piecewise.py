@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sim.maths.arrays import Floats, Times
+from sim.maths.arrays import Floats, Times, ascending
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _CELLS = 128
@@ -47,7 +47,7 @@ def bounds(curve: Piecewise, edges: Times) -> tuple[Floats, Floats]:
 
 def with_breaks(curve: Piecewise, edges: Times) -> Times:
     """`edges` (ascending) and the breaks of `curve` between their ends, ascending and without repetition."""
-    return np.union1d(edges, curve.breaks(int(edges[0]), int(edges[-1])))
+    return ascending(edges, curve.breaks(int(edges[0]), int(edges[-1])))
 
 
 def integrals(curve: Piecewise, edges: Times) -> Floats:
@@ -59,7 +59,7 @@ def integrals(curve: Piecewise, edges: Times) -> Floats:
         return np.zeros(max(len(edges) - 1, 0))
     step = max(int(edges[-1] - edges[0]) // _CELLS, 1)
     grid = np.arange(edges[0], edges[-1], step, dtype=np.int64)
-    fine = np.union1d(with_breaks(curve, edges), grid)
+    fine = ascending(with_breaks(curve, edges), grid)
     totals = np.concatenate(([0.0], np.cumsum(_quadrature(curve, fine))))
     return np.asarray(np.diff(totals[np.searchsorted(fine, edges)]), dtype=np.float64)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim.maths.arrays import Floats, Times
+from sim.maths.arrays import Floats, Times, ascending
 from sim.maths.model import Model
 from sim.maths.piecewise import Piecewise, ends
 from sim.maths.timeline import Timeline
@@ -50,7 +50,7 @@ class OnTimeline:
     def breaks(self, t0: int, t1: int) -> Times:
         """Instants strictly inside (t0, t1), ascending, between which the factor is continuous and monotone."""
         turns = self.curve.turns(t0, t1, self.timeline)
-        return np.unique(turns[(turns > t0) & (turns < t1)])
+        return ascending(turns[(turns > t0) & (turns < t1)])
 
     def limits(self, edges: Times) -> tuple[Floats, Floats]:
         """Lowest and highest factor of each cell, float64[m] each; `edges` include the breaks."""
@@ -75,7 +75,7 @@ class ProductOf:
 
     def breaks(self, t0: int, t1: int) -> Times:
         """All instants in (t0, t1) at which one of the factors has a break."""
-        return np.unique(np.concatenate([NOTHING, *(factor.breaks(t0, t1) for factor in self.factors)]))
+        return ascending(NOTHING, *(factor.breaks(t0, t1) for factor in self.factors))
 
     def limits(self, edges: Times) -> tuple[Floats, Floats]:
         """Bounds per cell, float64[m] each."""

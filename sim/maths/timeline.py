@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from sim.maths.arrays import Times
+from sim.maths.arrays import Times, ascending
 from sim.maths.civil import CivilUnit, starts_between, unit_index
 from sim.maths.instants import FIRST_YEAR, LAST_YEAR, microseconds
 
@@ -78,7 +78,7 @@ class Timeline:
         first, last = self.local(np.array([t0, t1], dtype=np.int64))
         civil = starts_between(int(first) - _DAY, int(last) + _DAY, unit)
         changes = self.transitions(t0, t1)
-        found = np.unique(np.concatenate((self.utc(civil), self._utc(civil, fold=1), changes)))
+        found = ascending(self.utc(civil), self._utc(civil, fold=1), changes)
         found = found[(found > t0) & (found < t1)]
         begins = unit_index(self.local(found), unit) != unit_index(self.local(found - 1), unit)
         return np.asarray(found[begins])
