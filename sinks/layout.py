@@ -84,7 +84,7 @@ class Layout:
                 text = f"holds the output of {document.get('scenario')!r}, seed {document.get('seed')}"
                 raise self._refuse(f"{text}; add mode=overwrite to replace it")
             if self._is_mine_to_delete(document):
-                _delete(self.root, path, document)
+                _delete(self.root, path, document, sweep=self.run.shards == 1)
 
     def _refuse_strangers(self, owned: dict[Path, dict[str, Any]]) -> None:
         known = {path.name for path in owned} | {name for document in owned.values() for name in document["streams"]}
@@ -114,15 +114,20 @@ class Layout:
         return SinkError(f"{self.kind}:{self.root}: {text}")
 
 
-def _delete(root: Path, path: Path, document: dict[str, Any]) -> None:
+def _delete(root: Path, path: Path, document: dict[str, Any], sweep: bool) -> None:
+    """Delete what a manifest accounts for, and with `sweep` the folders that this leaves empty.
+
+    Where other shards are at work in the same folders, an empty one may be about to be filled, and stays.
+    """
     shard, shards, kind = document["shard"], document["shards"], re.escape(document["kind"])
     name = re.compile(rf"^\.?part-\d{{5,}}-{shard}-of-{shards}\.{kind}(\.tmp)?$")
     for stream in filter(_NAME.match, document["streams"]):
         folder = root / stream
-        for file in folder.rglob("*"):
-            if name.match(file.name) and not file.is_dir():
-                file.unlink(missing_ok=True)
-        for empty in [*folder.glob("*=*"), folder]:
+        with suppress(FileNotFoundError):
+            for file in list(folder.rglob("*")):
+                if name.match(file.name) and not file.is_dir():
+                    file.unlink(missing_ok=True)
+        for empty in [*folder.glob("*=*"), folder] if sweep else []:
             with suppress(OSError):
                 empty.rmdir()
     # Last, so that a deletion that is interrupted can be taken up again.
