@@ -7,6 +7,8 @@ from worlds import SEED, acting, model, population, scenario, tables
 
 from sim.engine.forecast import forecast
 from sim.maths.units import DAY
+from sim.model.compile import compile_scenario
+from sim.scenario.loader import load
 
 LIFE = {
     "initial": "on",
@@ -89,3 +91,20 @@ def test_a_forecast_has_peaks_bytes_and_what_the_run_is_made_of():
     assert 60 < act.bytes / act.facts < 110
     assert found.facts == sum(stream.facts for stream in found.streams)
     assert found.memory_bytes > 1e8
+
+
+def test_the_peak_of_a_schedule_is_that_of_the_hours_into_which_it_crowds():
+    every = {"period": "1 month", "anchor": "calendar", "jitter": {"type": "uniform", "low": "0h", "high": "2h"}}
+    model = compile_scenario(
+        load(
+            {
+                "name": "wages",
+                "start": "2024-01-01",
+                "end": "2024-06-15",
+                "entities": {"worker": {"initial": {"count": 5000}}},
+                "streams": {"wage": {"entity": "worker", "every": every}},
+            }
+        )
+    )
+    peak = next(stream.peak_per_s for stream in forecast(model).streams if stream.name == "wage")
+    assert 5000 / 7200 <= peak <= 3 * 5000 / 7200

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.batch import TIME, Batch, Stream
 from sim.engine.intensity import Intensity
@@ -18,12 +19,14 @@ from sim.engine.kernel import run
 from sim.engine.window import Window, windows
 from sim.engine.world import World
 from sim.maths.curves import integral
-from sim.maths.units import SECOND
+from sim.maths.units import HOUR, MINUTE, SECOND
 from sim.model.model import Activity, Follower, Model
 
 _SAMPLE = 1_500_000
 _ENTITIES = 2_000_000
 _ROWS = 256
+_SPANS = (SECOND, MINUTE, HOUR)
+_CROWD = 30
 _BASE_MEMORY = 160_000_000
 _COPIES = 4
 """Windows in memory at once: being filled, merged, queued and encoded."""
@@ -171,13 +174,17 @@ def _count(tally: _Tally, batch: Batch, scale: float, points: Activity | None, w
         peak = Intensity(points.curve, window.start, window.until).peak
         tally.busiest = max(tally.busiest, rows * scale * peak / mean * SECOND if mean > 0 else 0.0)
     else:
-        times = np.from_dlpack(batch.data.column(TIME).cast("int64"))
-        together = np.unique(times // SECOND, return_counts=True)[1].max()
+        times = np.from_dlpack(batch.data.column(TIME).cast("int64")).astype(np.int64, copy=False)
         even = rows * scale * SECOND / (window.until - window.start)
-        # A sample's busiest second is chance unless many facts fall into it; then it is the schedule's.
-        tally.busiest = max(tally.busiest, even, float(together) * scale if together > 5 else 0.0)
+        tally.busiest = max(tally.busiest, even, *(_crowd(times, span) * scale for span in _SPANS))
     if tally.sampled < _ROWS:
         _weigh(tally, batch)
+
+
+def _crowd(times: NDArray[np.int64], span: int) -> float:
+    """Facts a second in the busiest span of that length; 0 where too few fall into it to tell it from chance."""
+    most = int(np.unique(times // span, return_counts=True)[1].max())
+    return most * SECOND / span if most > _CROWD else 0.0
 
 
 def _weigh(tally: _Tally, batch: Batch) -> None:
