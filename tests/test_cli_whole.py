@@ -72,7 +72,7 @@ def children(pid: int) -> list[int]:
     return sorted([*forked, *(child for child, words in own if "spawn_main" in words)])
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -129,8 +129,7 @@ def test_start_end_seed_and_set_change_the_run(small):
 def test_ctrl_c_closes_the_sinks_of_all_workers_and_says_what_was_written(small, tmp_path, workers):
     out = tmp_path / "out"
     process = start("run", small, "--to", f"parquet:{out}", "--workers", workers, "--json", "--end", "2199-01-01")
-    assert wait_for(out.exists)
-    time.sleep(0.5)
+    assert wait_for(lambda: len([path for path in (out / "order").rglob("*") if path.is_file()]) >= int(workers))
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (130, "")
@@ -146,8 +145,8 @@ def test_ctrl_c_closes_the_sinks_of_all_workers_and_says_what_was_written(small,
 def test_a_worker_that_is_killed_is_reported_and_ends_the_run(small, tmp_path, number, text):
     out = tmp_path / "out"
     process = start("run", small, "--to", f"parquet:{out}", "--workers", "2", "--end", "2199-01-01", "-q")
-    assert wait_for(out.exists)
-    os.kill(children(process.pid)[1], number)
+    workers = wait_for(lambda: (found := children(process.pid))[1:] and out.exists() and found)
+    os.kill(workers[1], number)
     stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 1
     assert text in stderr
@@ -156,7 +155,7 @@ def test_a_worker_that_is_killed_is_reported_and_ends_the_run(small, tmp_path, n
 
 def test_workers_end_when_their_parent_is_killed(small):
     process = start("run", small, "--to", "null:", "--workers", "2", "--end", "2199-01-01", "-q")
-    workers = wait_for(lambda: children(process.pid))
+    workers = wait_for(lambda: (found := children(process.pid))[1:] and found)
     process.kill()
     process.wait()
     assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))

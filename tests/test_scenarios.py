@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from pathlib import Path
@@ -15,8 +16,12 @@ import sim
 from sim.attributes.fake import Fake
 from sim.scenario.bundled import bundled
 
-GOLDEN = Path(__file__).parent / "golden" / "scenarios.json"
-ENDS = {"storefront": "2023-01-22", "bank": "2023-03-10", "public_services": "2023-02-12"}
+GOLDEN = Path(__file__).parent / "golden"
+SHARE = 40
+"""The stored facts are those of the first 1/SHARE of a scenario's time."""
+
+FIRST = ["bank", "public_services", "storefront"]
+"""The large ones, which show all of the basic behaviours each."""
 
 
 def digest(table, left_out):
@@ -29,7 +34,9 @@ def digest(table, left_out):
 
 
 def facts_of(name):
-    scenario = sim.load(name, {"end": ENDS[name]})
+    whole = sim.load(name)
+    end = dt.datetime.fromtimestamp((whole.start + (whole.end - whole.start) // SHARE) / 1e6, dt.UTC)
+    scenario = sim.load(name, {"end": end.isoformat()})
     tables = sim.to_arrow(sim.simulate(sim.compile_scenario(scenario)))
     faked = {
         kind: [name for name, attribute in entity.attributes.items() if isinstance(attribute, Fake)]
@@ -42,17 +49,15 @@ def facts_of(name):
 
 
 def test_there_are_the_scenarios_that_were_promised():
-    assert bundled() == ["bank", "public_services", "storefront"]
+    assert set(FIRST) <= set(bundled())
 
 
 @pytest.mark.parametrize("name", bundled())
 def test_the_facts_are_the_stored_ones(name):
-    golden = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
-    facts = facts_of(name)
+    golden, facts = GOLDEN / f"{name}.json", facts_of(name)
     if UPDATE:
-        GOLDEN.parent.mkdir(exist_ok=True)
-        GOLDEN.write_text(json.dumps({**golden, name: facts}, indent=1, sort_keys=True) + "\n")
-    assert facts == (facts if UPDATE else golden[name])
+        golden.write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+    assert facts == json.loads(golden.read_text())
 
 
 @pytest.mark.parametrize("name", bundled())
@@ -82,10 +87,10 @@ def test_who_or_what_a_fact_refers_to_is_there_by_its_time(name):
             )
             assert missing == 0, f"{stream.name}.{column}"
             checked += 1
-    assert checked >= 7
+    assert checked >= 4
 
 
-@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("name", FIRST)
 def test_trends_segments_vintage_and_states_are_all_used(name):
     scenario = sim.load(name)
     entities = scenario.entities.values()
