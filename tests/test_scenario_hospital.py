@@ -51,11 +51,11 @@ def test_stays_on_a_ward_have_the_declared_distribution_among_those_who_came_ear
 
 def test_no_bed_has_two_patients_even_of_two_processes():
     fullest = full_run(NAME).one(
-        """WITH visit AS (FROM emergency_service UNION ALL BY NAME FROM operation_service),
-                moves AS (SELECT resource, queued_at + to_microseconds((waited_s * 1e6)::BIGINT) AS moment, 1 AS step FROM visit
-                          UNION ALL SELECT resource, event_time, -1 FROM visit)
-           SELECT max(busy) FROM (SELECT resource, sum(step) OVER (PARTITION BY resource ORDER BY moment, step) AS busy FROM moves)
-           WHERE resource = 'surgical_beds'"""
+        """WITH visit AS (FROM (FROM emergency_service UNION ALL BY NAME FROM operation_service)
+                          WHERE resource = 'surgical_beds'),
+                moves AS (SELECT queued_at + to_microseconds((waited_s * 1e6)::BIGINT) AS moment, 1 AS change FROM visit
+                          UNION ALL SELECT event_time, -1 FROM visit)
+           SELECT max(busy) FROM (SELECT sum(change) OVER (ORDER BY moment, change) AS busy FROM moves)"""
     )
     assert fullest == full_run(NAME).scenario.resources["surgical_beds"].capacity
 
