@@ -95,7 +95,8 @@ def test_subscribers_leave_because_of_the_price_only_in_the_month_after_the_anno
 
 def test_reminders_and_write_offs_are_as_frequent_as_declared():
     issued, reminded, barred, resolved, lost = full_run(NAME).one(
-        """WITH steps AS (SELECT payment_case_id, list(step) AS s FROM payment AS p JOIN subscriber USING (subscriber_id)
+        """WITH steps AS (SELECT payment_case_id, list(step) AS s
+                          FROM payment AS p JOIN subscriber USING (subscriber_id)
                           WHERE age_group = 'middle' GROUP BY ALL HAVING min(p.event_time) < '2025-09-01')
            SELECT count(*), sum(list_contains(s, 'reminder')::INT), sum(list_contains(s, 'barred')::INT),
                   sum((list_contains(s, 'barred') AND list_contains(s, 'paid'))::INT),
