@@ -22,6 +22,7 @@ from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.timeline import Timeline
 from sim.model.process import UserProcess
+from sim.model.settings import Setting
 from sim.scenario.schedule import Schedule
 from sim.scenario.schema import Arrivals, Frailty, Initial
 
@@ -146,6 +147,8 @@ class Population:
     table: AttributeTable
     kept: frozenset[str]
     """Attributes that something else reads: the engine keeps these, the others are drawn, emitted and forgotten."""
+    changing: frozenset[str]
+    """Attributes that facts set."""
     shared: bool
     """Whether anything looks entities of this kind up: then every shard knows the attributes of all of them."""
     stream: Stream | None
@@ -161,6 +164,7 @@ class Follower:
     trigger: Trigger
     values: Values
     table: AttributeTable
+    sets: tuple[Setting, ...]
     children: tuple[Follower, ...]
     stream: Stream
 
@@ -181,6 +185,7 @@ class Activity:
     states: tuple[StateFactors, ...]
     values: Values
     table: AttributeTable
+    sets: tuple[Setting, ...]
     children: tuple[Follower, ...]
     stream: Stream
     expected: float
@@ -263,6 +268,7 @@ class Flow:
     values: Values
     table: AttributeTable
     each: AttributeTable
+    sets: tuple[Setting, ...]
     stream: Stream
     cases: Stream | None
     visits: Stream | None
@@ -281,12 +287,13 @@ class Node:
     """A part of what happens in a window; nodes run in the order in which the model lists them.
 
     `kind` is births, states, streams, follower or process; `names` are the streams that it gives (for births and
-    states, the population).
+    states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
     """
 
     kind: str
     population: int
     names: tuple[str, ...]
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sim.scenario.cycles import cycle
 from sim.scenario.document import Document, Path
 from sim.scenario.lifecycles import check_lifecycles, check_segments, check_states
 from sim.scenario.schema import Scenario
+from sim.scenario.setting import check_sets
 from sim.scenario.shape import child, keys, models, tags
 from sim.scenario.steps import check_processes
 from sim.scenario.words import nearest
@@ -35,6 +36,7 @@ def reference_problems(document: Document) -> list[Problem]:
     check_resources(world)
     check_triggers(world)
     check_columns(world)
+    check_sets(world)
     return world.problems
 
 

@@ -22,6 +22,7 @@ from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
+from sim.scenario.changes import Sets
 from sim.scenario.document import Document
 from sim.scenario.processes import Process
 from sim.scenario.resources import Resource
@@ -242,6 +243,7 @@ class Child(Model):
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
     correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
+    sets: Sets = Field({})
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
 
 
@@ -264,6 +266,7 @@ class StreamSpec(Model):
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
     correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
+    sets: Sets = Field({})
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
 
     @model_validator(mode="after")
