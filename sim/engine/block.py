@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import Column
-from sim.engine.clocks import Tokens
+from sim.engine.clocks import NEVER, Tokens
 from sim.engine.growable import Growable, GrowableColumn
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness
@@ -118,6 +118,18 @@ class Block:
         for name in self.population.changing:
             if isinstance(kept := self.columns.get(name), Varying):
                 kept.close()
+
+    def ended(self, entities: Indices) -> NDArray[np.int64]:
+        """When entities, or one that they belong to, entered a terminal state; NEVER for those who have not yet."""
+        ends = np.full(len(entities), NEVER)
+        block: Block | None = self
+        while block is not None:
+            if block.machine is not None:
+                ends = np.minimum(ends, block.machine.ended(entities))
+            if block.parent is not None:
+                entities = block.parents[entities]
+            block = block.parent
+        return ends
 
     def admit(self, newborn: Newborn, window: Window) -> None:
         """Take in those who are born in `window`."""

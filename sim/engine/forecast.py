@@ -133,7 +133,7 @@ def _sources(model: Model) -> dict[str, str]:
 
 
 def _whole(model: Model) -> frozenset[str]:
-    """The streams that lead to births, changes of state or of attributes, or queues: a sample would change the world."""
+    """The streams that lead to births, changes of states or attributes, or queues: a sample would change the world."""
     sources = _sources(model)
     whole = {flow.name for flow in model.flows if flow.visits is not None or flow.sets}
     whole |= {activity.name for activity in model.activities if activity.sets} | set(_setting(model))

@@ -11,6 +11,7 @@ from sim.engine.acting import Acting
 from sim.engine.births import Births
 from sim.engine.block import Block
 from sim.engine.cases import Cases, parts_of
+from sim.engine.chronicle import Chronicles
 from sim.engine.contention import Contention
 from sim.engine.directory import Directory
 from sim.engine.facts import Facts, merge
@@ -24,7 +25,7 @@ from sim.engine.vintage import Vintage
 from sim.engine.window import Window
 from sim.model.model import Model, Node, Population
 
-Component = Births | Lifecycle | Acting | Following | Cases | Contention
+Component = Births | Lifecycle | Acting | Following | Cases | Contention | Chronicles
 
 
 class World:
@@ -132,6 +133,9 @@ class World:
         if node.kind == "follower":
             follower = next(follower for follower in model.followers if follower.name == node.names[0])
             return Following(around, follower, blocks, self._hear)
+        if node.kind == "history":
+            chronicle = next(told for told in model.chronicles if told.population == node.population)
+            return Chronicles(model, chronicle, blocks, self.add)
         if node.kind == "process":
             return self._process(node, thinning)
         activities = [activity for activity in model.activities if activity.name in node.names]

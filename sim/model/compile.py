@@ -26,6 +26,7 @@ from sim.model.segments import machine_of, segmentations_of, values_of
 from sim.model.sharing import sharing_problems
 from sim.model.sizes import choose_tick, expected_entities
 from sim.model.tables import Tables
+from sim.model.telling import told
 from sim.model.triggering import conception, pushes
 from sim.model.volumes import volumes
 from sim.scenario.schema import Entity, Scenario
@@ -67,6 +68,7 @@ class _Compiler:
         resources = resources_of(self.ground)
         late = arrange(self.ground.graph)
         everywhere(self.ground.graph, self.tables.readers.looked_up)
+        chronicles = told(self.ground)
         self._check()
         nodes = self.ground.graph.order()
         return Model(
@@ -85,6 +87,7 @@ class _Compiler:
             followers=followers,
             flows=flows,
             resources=resources,
+            chronicles=chronicles,
             nodes=nodes,
             streams=tuple(self.ground.streams),
             processes=self.processes,
@@ -141,7 +144,7 @@ class _Compiler:
             profiles=tuple(self.ground.profiles.get(kind, ())),
             values=values_of(entity, self.segmentations[kind], {}),
             table=table,
-            kept=frozenset(self.tables.readers.kept(kind) & set(table.types)),
+            kept=frozenset(table.types if entity.history else self.tables.readers.kept(kind) & set(table.types)),
             changing=frozenset(self.ground.changing.get(kind, ())),
             # Whoever is looked up needs its ancestors wherever it is known.
             shared=kind in self.tables.readers.shared,

@@ -21,6 +21,7 @@ from sim.maths.curves import BoundCurve
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.timeline import Timeline
+from sim.model.chronicles import Chronicle
 from sim.model.process import UserProcess
 from sim.model.settings import Setting
 from sim.scenario.schedule import Schedule
@@ -100,12 +101,13 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A state machine: states by code, their ways out, and the shares of the initial states."""
+    """A state machine: states by code, their ways out, which are terminal, and the shares of the initial states."""
 
     states: tuple[str, ...]
     reasons: tuple[str, ...]
     initial: Factors
     exits: tuple[tuple[Exit, ...], ...]
+    terminal: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +288,8 @@ class Flow:
 class Node:
     """A part of what happens in a window; nodes run in the order in which the model lists them.
 
-    `kind` is births, states, streams, follower or process; `names` are the streams that it gives (for births and
-    states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
+    `kind` is births, states, streams, follower, process or history; `names` are the streams that it gives (of births
+    and states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
     """
 
     kind: str
@@ -312,6 +314,7 @@ class Model:
     followers: tuple[Follower, ...]
     flows: tuple[Flow, ...]
     resources: tuple[Resource, ...]
+    chronicles: tuple[Chronicle, ...]
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
