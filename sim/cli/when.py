@@ -37,3 +37,31 @@ def resolve(option: str, text: str | None, present: int) -> str | None:
     except ValueError as error:
         raise ParameterError(f"{option} {text!r}: {error}") from None
     return format_instant(present - span if found[1] == "-" else present + span)
+
+
+def instant(option: str, text: str | None, present: int) -> int | None:
+    """The instant that an option gives, in microseconds since the epoch; civil times are UTC. None where it is not
+    given; raises ParameterError, which names the option.
+    """
+    found = resolve(option, text, present)
+    if found is None:
+        return None
+    from sim.maths.instants import parse_instant
+
+    try:
+        return parse_instant(found)
+    except ValueError as error:
+        raise ParameterError(f"{option}: {error}") from None
+
+
+def span(option: str, text: str) -> int:
+    """The length of time that an option gives, in microseconds, at least 0. Raises ParameterError, which names it."""
+    from sim.maths.units import parse_duration
+
+    try:
+        found = round(parse_duration(text))
+    except ValueError as error:
+        raise ParameterError(f"{option}: {error}") from None
+    if found < 0:
+        raise ParameterError(f"{option} {text!r}: it must be at least 0")
+    return found
