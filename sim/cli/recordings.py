@@ -33,8 +33,8 @@ class Facts:
 
 
 @contextmanager
-def opened(source: str, naming: Naming, stop: threading.Event) -> Iterator[Recording]:
-    """The recording at `source`, for as long as the context. Raises ParameterError where there is none."""
+def opened(source: str, naming: Naming, stop: threading.Event, told: bool) -> Iterator[Recording]:
+    """The recording at `source`, while the context lasts; `told`: with progress. ParameterError where there is none."""
     from sinks.target import Options, Target
     from sinks.words import nearest
 
@@ -49,7 +49,7 @@ def opened(source: str, naming: Naming, stop: threading.Event) -> Iterator[Recor
     elif target.scheme == "kafka":
         from sim.cli.topics import recorded_topics
 
-        with recorded_topics(target, naming, stop) as recording:
+        with recorded_topics(target, naming, stop, told) as recording:
             yield recording
     else:
         raise ParameterError(f"{target.scheme!r} is not a source of recorded facts{nearest(target.scheme, SOURCES)}")

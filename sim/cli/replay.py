@@ -137,8 +137,9 @@ def replay(
         fixed=frozenset(fixed or ()),
         rekeyed=frozenset(rekey or ()),
     )
+    told = progress is not False and not quiet
     schedule, outcome = _schedule(speed, rate, target, present), Outcome()
-    with Interruption() as interruption, opened(source, naming, interruption.stop) as recording:
+    with Interruption() as interruption, opened(source, naming, interruption.stop, told) as recording:
         facts = played(recording.part(*interval), play, target, blend or [], seed)
         run, legs = facts.run, [Leg(outcome, facts.run, sink)]
         try:

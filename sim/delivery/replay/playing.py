@@ -21,8 +21,8 @@ from sim.errors import ParameterError, SimulationError
 COPIES = 10_000
 """The most copies of an entity at a time."""
 
-LAST = 253_402_300_800_000_000
-"""The year 10000, which no text of an instant knows."""
+LAST = 253_402_300_799_999_999
+"""The end of the year 9999, after which there is no text of an instant."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,14 +170,13 @@ def _check(recorded: Recorded) -> None:
         return
     unsorted = [group for group in groups if not _in_order(group, recorded.shape)]
     if (held := _overlap(unsorted)) > UNSORTED:
-        raise ParameterError(
-            f"{name}: {len(unsorted):,} row groups of {len(groups):,} are not in order of {clock}, and {_size(held)} "
-            f"them overlap; {_size(UNSORTED)} can be put in order during a replay: sort the files by {clock} first"
-        )
+        said = f"{len(unsorted):,} row groups of {len(groups):,} are not in order of {clock}"
+        room = f"{_size(held)} of them overlap, and {_size(UNSORTED)} can be put in order during a replay"
+        raise ParameterError(f"{name}: {said}; {room}: sort the files by {clock} first")
 
 
 def _size(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB"
+    return f"{count / 2**20:,.2f} MiB"
 
 
 def _overlap(groups: Sequence[Group]) -> int:
