@@ -7,7 +7,7 @@ code, the position of the name in its declaration.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from sim.maths.timeline import Timeline
 from sim.model.chronicles import Chronicle
 from sim.model.process import UserProcess
 from sim.model.settings import Setting
+from sim.scenario.faults import Faults
 from sim.scenario.schedule import Schedule
 from sim.scenario.schema import Arrivals, Frailty, Initial
 
@@ -319,6 +320,7 @@ class Model:
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
     order: tuple[str, ...]
+    faults: Mapping[str, Faults] = field(default_factory=dict)
 
     @property
     def start(self) -> int:

@@ -131,6 +131,11 @@ states:
   churned: {activity: 0, transitions: [{to: active, hazard: 1%/month}]}""",
     "State": "{activity: 0.1, transitions: [{to: active, after: {type: lognormal, median: 20d, sigma: 0.5}}]}",
     "Resource": "{capacity: 12, queue: priority}",
+    "Faults": """\
+bound: 10min
+late: {probability: 5%, delay: {type: lognormal, median: 30s, sigma: 1}}
+duplicates: {probability: 1%, after: {type: exponential, mean: 20s}}
+drops: 0.1%""",
     "Transition": "{to: churned, hazard: 3%/month, reason: price}",
     "Regular": "{period: 1 month, anchor: calendar, offset: 24d, jitter: {type: uniform, low: 0h, high: 6h}}",
     "Points": "{type: points, points: {2023-01-01: 1.0, 2023-06-01: 1.4}, interpolation: linear}",
@@ -150,6 +155,7 @@ KEY_EXAMPLES: dict[tuple[str, str], str] = {
     ("Scenario", "entities"): "{customer: {arrivals: {rate: 40/day}}}",
     ("Scenario", "streams"): "{order: {entity: customer, rate: 2/month}}",
     ("Scenario", "resources"): "{packers: {capacity: 12}}",
+    ("Scenario", "faults"): "{order: {drops: 0.1%}}",
     ("Resource", "calendar"): "growth",
     ("Entity", "segments"): "{tier: {vip: {weight: 1, activity: 5}, standard: {weight: 4}}}",
     ("Entity", "lifecycle"): "{initial: active, states: {active: {}}}",

@@ -24,6 +24,7 @@ from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.changes import History, Sets
 from sim.scenario.document import Document
+from sim.scenario.faults import Faults
 from sim.scenario.processes import Process
 from sim.scenario.resources import Resource
 from sim.scenario.schedule import Schedule
@@ -307,6 +308,9 @@ class Scenario(Model):
     streams: dict[Name, StreamSpec] = Field({}, max_length=MAX_NAMES, description="Kinds of facts.")
     processes: dict[Name, Process] = Field({}, max_length=MAX_NAMES, description="Cases that go from step to step.")
     resources: dict[Name, Resource] = Field({}, max_length=MAX_NAMES, description="What cases queue for.")
+    faults: dict[Name, Faults] = Field(
+        {}, max_length=MAX_NAMES, description="What goes wrong in the delivery of streams, by their names."
+    )
 
     @model_validator(mode="after")
     def _forward(self) -> Self:

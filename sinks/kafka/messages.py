@@ -10,11 +10,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from sim.batch import Batch, Stream
+from sim.batch import Batch, Stream, event_times
 from sinks.formats import Format
 from sinks.formats.columns import frame, plain
 from sinks.kafka.partitions import Partitions
-from sinks.merge import event_times
 
 ANY = -1
 """The partition of messages for which the client is to choose one, by their keys."""
