@@ -87,7 +87,7 @@ def test_who_or_what_a_fact_refers_to_is_there_by_its_time(name):
                 continue
             missing = run.one(
                 f"""SELECT count(*) FROM "{stream.name}" AS a LEFT JOIN "{other}" AS b USING ({column})
-                    WHERE {column} IS NOT NULL AND (b.event_time IS NULL OR b.event_time > a.event_time)"""
+                    WHERE a.{column} IS NOT NULL AND (b.event_time IS NULL OR b.event_time > a.event_time)"""
             )
             assert missing == 0, f"{stream.name}.{column}"
             checked += 1
