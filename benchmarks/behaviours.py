@@ -2,8 +2,8 @@
 
     python benchmarks/behaviours.py [--quick] [--json]
 
-`behaviours.yaml` into null: and Parquet as `datagen run` does it, in fresh processes with 1 and 2 workers; most of its facts
-are steps of cases and what follows from them.
+`behaviours.yaml` into null: and Parquet, as `datagen run` does it in fresh processes with 1 and 2 workers; most of its
+facts are steps of cases and what follows from them.
 """
 
 from __future__ import annotations
