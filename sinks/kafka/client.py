@@ -91,7 +91,8 @@ class Client:
             self.check()
             part = slice(first, first + AT_ONCE)
             columns = (messages.values[part], messages.keys[part], messages.timestamps[part])
-            refused = enqueue(self.producer, messages.topic, *columns, messages.partition)
+            headers = None if messages.headers is None else messages.headers[part]
+            refused = enqueue(self.producer, messages.topic, *columns, messages.partition, headers)
             self.handed += len(columns[0])
             self.failed.update(refused)
             self._lost += refused.total()
