@@ -38,10 +38,7 @@ def test_the_samples_are_valid_and_the_same_as_plain_json(nulls):
     assert all(validator(form).is_valid(json.loads(message)) for message in messages)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"visit_id": None}, {"page": 7}, {TIME: "yesterday", "visit_id": "1"}, {"other": 1}, {"customer_id": 1.5}],
-)
+@pytest.mark.parametrize("change", [{"visit_id": None}, {"page": 7}, {TIME: 1}, {"other": 1}, {"customer_id": 1.5}])
 def test_other_objects_are_not_valid(change):
     batch = sample_batch(simple_stream(), 1)
     form = JsonSchema(batch.stream)

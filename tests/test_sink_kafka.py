@@ -16,6 +16,7 @@ from sinks import open_sink
 from sinks.envelopes import Envelope
 from sinks.formats.json import Json
 from sinks.kafka.enqueue import enqueue
+from sinks.kafka.headers import HeaderRows
 from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder
 from sinks.kafka.mock import MockBroker
@@ -152,16 +153,17 @@ class Producer:
     """Takes `room` messages between polls; refuses for good those whose value says so."""
 
     def __init__(self, room=10**9):
-        self.taken, self.polls = [], 0
+        self.taken, self.headers, self.polls = [], [], 0
         self._room = self._left = room
 
-    def produce(self, topic, value, key, partition=-1, callback=None, on_delivery=None, timestamp=0):
+    def produce(self, topic, value, key, partition=-1, callback=None, on_delivery=None, timestamp=0, headers=None):
         if value == b"large":
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
         if not self._left:
             raise BufferError
         self._left -= 1
         self.taken.append((topic, value, key, timestamp))
+        self.headers.append(headers)
 
     def poll(self, timeout):
         self.polls += 1
@@ -178,6 +180,16 @@ def test_a_full_queue_is_waited_for_without_loss_or_overtaking(room):
     values, names, times = messages(200)
     assert not enqueue(producer, "t", values, names, times)
     assert producer.taken == [("t", *message) for message in zip(values, names, times, strict=True)]
+
+
+@pytest.mark.parametrize("room", [1, 7, 1000])
+def test_headers_stay_with_their_messages_where_the_queue_is_full(room):
+    producer = Producer(room)
+    values, names, times = messages(50)
+    values[3] = b"large"
+    enqueue(producer, "t", values, names, times, 0, HeaderRows([("a", b"b")], [("value", values)], 50))
+    assert producer.headers == [[("a", b"b"), ("value", value)] for _, value, _, _ in producer.taken]
+    assert len(producer.taken) == 49
 
 
 @pytest.mark.parametrize("room", [1, 1000])

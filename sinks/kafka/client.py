@@ -89,9 +89,10 @@ class Client:
         """
         for first in range(0, len(messages.values), AT_ONCE):
             self.check()
-            part = slice(first, first + AT_ONCE)
+            last = first + AT_ONCE
+            part = slice(first, last)
             columns = (messages.values[part], messages.keys[part], messages.timestamps[part])
-            headers = None if messages.headers is None else messages.headers[part]
+            headers = None if messages.headers is None else messages.headers.part(first, last)
             refused = enqueue(self.producer, messages.topic, *columns, messages.partition, headers)
             self.handed += len(columns[0])
             self.failed.update(refused)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
 from operator import length_hint
@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import KafkaException, Producer
 
-from sinks.kafka.headers import Pairs
+from sinks.kafka.headers import HeaderRows
 
 _WAIT = 0.005
 
@@ -23,7 +23,7 @@ def enqueue(
     keys: Sequence[bytes | None],
     timestamps: Sequence[int],
     partition: int = -1,
-    headers: Sequence[Pairs] | None = None,
+    headers: HeaderRows | None = None,
 ) -> Counter[str]:
     """Hand every message over, in order; `timestamps` are milliseconds since the epoch, a value of None is a tombstone.
 
@@ -38,7 +38,7 @@ def enqueue(
     # The loop over messages runs in C: with a Python loop around it, produce() is reached 1.5 M times a second, so 2.2.
     nothing = repeat(None)
     # Each header costs the client about 150 ns a message.
-    rest: tuple[Sequence[Any], ...] = (timestamps,) if headers is None else (timestamps, headers)
+    rest: tuple[Iterable[Any], ...] = (timestamps,) if headers is None else (timestamps, headers)
     calls = map(producer.produce, repeat(topic), left, keys, repeat(partition), nothing, nothing, *rest)
     drain = deque[None](maxlen=0).extend
     while True:
@@ -47,7 +47,8 @@ def enqueue(
             return refused
         except BufferError:
             place = len(values) - length_hint(left) - 1
-            own: tuple[Any, ...] = (partition, None, None, *(column[place] for column in rest))
+            more = () if headers is None else (headers.at(place),)
+            own: tuple[Any, ...] = (partition, None, None, timestamps[place], *more)
             one = partial(producer.produce, topic, values[place], keys[place], *own)
             refused.update(_insist(producer, one))
         except KafkaException as error:

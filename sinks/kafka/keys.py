@@ -22,9 +22,14 @@ class Keys:
         """The key of each fact; None for null, which in Kafka is no key at all."""
         if self.format is None:
             return octets(data, self._column)
-        found: list[bytes | None] = [*self.format.encode(data.select([self._column]))]
-        column = data.column(self._column)
-        return replaced(found, column.is_null().to_numpy(zero_copy_only=False)) if column.null_count else found
+        alone = data.select([self._column])
+        valid = data.column(self._column).is_valid()
+        if valid.true_count == len(valid):
+            return [*self.format.encode(alone)]
+        found = np.full(len(valid), None, object)
+        found[valid.to_numpy(zero_copy_only=False)] = self.format.encode(alone.filter(valid))
+        keys: list[bytes | None] = found.tolist()
+        return keys
 
 
 def key_stream(stream: Stream) -> Stream:

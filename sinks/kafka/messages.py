@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.batch import Batch
 from sinks.envelopes import Envelope
 from sinks.formats import Format
-from sinks.kafka.headers import Headers, Pairs
+from sinks.kafka.headers import HeaderRows, Headers
 from sinks.kafka.keys import Keys, replaced
 from sinks.kafka.partitions import Partitions
 from sinks.merge import event_times
@@ -34,7 +34,7 @@ class Messages:
     values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
     timestamps: Sequence[int]
-    headers: Sequence[Pairs] | None = None
+    headers: HeaderRows | None = None
 
     @property
     def bytes(self) -> int:
@@ -44,7 +44,7 @@ class Messages:
     def part(self, first: int, last: int, partition: int) -> Messages:
         """Those from `first` to `last`, for one partition."""
         own = slice(first, last)
-        headers = None if self.headers is None else self.headers[own]
+        headers = None if self.headers is None else self.headers.part(first, last)
         return Messages(self.topic, partition, self.values[own], self.keys[own], self.timestamps[own], headers)
 
 
