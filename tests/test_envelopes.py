@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import fastavro
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -16,6 +17,7 @@ from sinks.formats import find
 from sinks.kafka.headers import Headers
 from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder
+from sinks.kafka.partitions import Partitions
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
 
 SAME = ("op", "ts_ms", "source")
@@ -131,15 +133,33 @@ def test_changes_say_themselves_what_changed():
     assert {change["source"]["table"] for change in found} == {"customer"}
 
 
+def debezium(partitions=None):
+    envelope = Debezium(changes().stream, sample_run(), "datagen.sample")
+    return Encoder("t", envelope, find("json")(envelope.stream), Keys(envelope.facts), None, partitions)
+
+
 def test_a_deletion_is_followed_by_a_tombstone_of_its_key():
-    batch = changes()
-    envelope = Debezium(batch.stream, sample_run(), "datagen.sample")
-    encoder = Encoder("t", envelope, find("json")(envelope.stream), Keys(batch.stream))
-    (made,) = encoder.encode(batch)
+    (made,) = debezium().encode(changes())
     assert made.keys == [b"7", b"7", b"8", b"7", b"7"]
     assert [value is None for value in made.values] == [False, False, False, False, True]
     assert made.timestamps[3] == made.timestamps[4]
-    assert encoder.graves == 1
+    assert made.graves == 1
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 3, 5])
+def test_tombstones_stay_behind_their_deletions_in_every_partition(partitions):
+    groups = debezium(Partitions(partitions)).encode(changes())
+    rows = [row for group in groups for row in zip(group.keys, group.values, strict=True)]
+    assert [value is None for key, value in rows if key == b"7"] == [False, False, False, True]
+    assert [value is None for key, value in rows if key == b"8"] == [False]
+    assert sum(group.graves for group in groups) == 1
+
+
+def test_a_fact_that_leaves_when_it_is_due_takes_its_tombstone_along():
+    made = debezium().in_order(changes().data, np.arange(4))
+    assert made.part(0, 2).keys == [b"7", b"7"]
+    last = made.part(3, 4)
+    assert (last.keys, last.values[1], last.graves) == ([b"7", b"7"], None, 1)
 
 
 @pytest.mark.parametrize("batch", [changes(), sample_batch(typed_stream(), 12)], ids=["changes", "facts"])

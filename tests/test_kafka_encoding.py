@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -93,6 +94,15 @@ def test_headers_are_the_same_for_all_or_one_for_each():
     (made,) = encoder(batch.stream, headers="id,scenario,x:y:z").encode(batch)
     assert list(made.headers)[2] == made.headers.at(2) == [("scenario", b"my shop"), ("x", b"y:z"), ("id", b"2")]
     assert list(made.headers.part(1, 9)) == list(made.headers)[1:]
+
+
+def test_the_instant_at_which_a_fact_is_due_is_a_header_of_paced_runs():
+    batch = sample_batch(simple_stream(), 3)
+    made = encoder(batch.stream, headers="due,stream")
+    due = np.array([10, 20, 35]) + START
+    assert [dict(pairs)["due"] for pairs in made.in_order(batch.data, due).headers] == [b"%d" % at for at in due]
+    assert list(made.in_order(batch.data).headers) == [[("stream", b"visit")]] * 3
+    assert dict(encoder(batch.stream, headers="due:now").in_order(batch.data).headers.at(0)) == {"due": b"now"}
 
 
 def test_headers_with_a_value_need_not_be_known():

@@ -35,6 +35,8 @@ class Ground:
     known: dict[str, tuple[str, Stream]] = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph)
     profiles: dict[str, list[Profile]] = field(default_factory=dict)
+    changing: dict[str, set[str]] = field(default_factory=dict)
+    """By kind, the attributes that facts set."""
 
     @property
     def rank(self) -> int:

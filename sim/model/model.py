@@ -21,7 +21,9 @@ from sim.maths.curves import BoundCurve
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.timeline import Timeline
+from sim.model.chronicles import Chronicle
 from sim.model.process import UserProcess
+from sim.model.settings import Setting
 from sim.scenario.schedule import Schedule
 from sim.scenario.schema import Arrivals, Frailty, Initial
 
@@ -99,12 +101,13 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A state machine: states by code, their ways out, and the shares of the initial states."""
+    """A state machine: states by code, their ways out, which are terminal, and the shares of the initial states."""
 
     states: tuple[str, ...]
     reasons: tuple[str, ...]
     initial: Factors
     exits: tuple[tuple[Exit, ...], ...]
+    terminal: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ class Population:
     table: AttributeTable
     kept: frozenset[str]
     """Attributes that something else reads: the engine keeps these, the others are drawn, emitted and forgotten."""
+    changing: frozenset[str]
+    """Attributes that facts set."""
     shared: bool
     """Whether anything looks entities of this kind up: then every shard knows the attributes of all of them."""
     stream: Stream | None
@@ -161,6 +166,7 @@ class Follower:
     trigger: Trigger
     values: Values
     table: AttributeTable
+    sets: tuple[Setting, ...]
     children: tuple[Follower, ...]
     stream: Stream
 
@@ -181,6 +187,7 @@ class Activity:
     states: tuple[StateFactors, ...]
     values: Values
     table: AttributeTable
+    sets: tuple[Setting, ...]
     children: tuple[Follower, ...]
     stream: Stream
     expected: float
@@ -263,6 +270,7 @@ class Flow:
     values: Values
     table: AttributeTable
     each: AttributeTable
+    sets: tuple[Setting, ...]
     stream: Stream
     cases: Stream | None
     visits: Stream | None
@@ -280,13 +288,14 @@ class Flow:
 class Node:
     """A part of what happens in a window; nodes run in the order in which the model lists them.
 
-    `kind` is births, states, streams, follower or process; `names` are the streams that it gives (for births and
-    states, the population).
+    `kind` is births, states, streams, follower, process or history; `names` are the streams that it gives (of births
+    and states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
     """
 
     kind: str
     population: int
     names: tuple[str, ...]
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +314,7 @@ class Model:
     followers: tuple[Follower, ...]
     flows: tuple[Flow, ...]
     resources: tuple[Resource, ...]
+    chronicles: tuple[Chronicle, ...]
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]

@@ -13,7 +13,7 @@ from sinks.envelopes import ENVELOPES, Envelope
 from sinks.formats import Format
 from sinks.formats.format import NAMESPACE
 from sinks.formats.normal import legal
-from sinks.kafka.headers import Headers, named, parse
+from sinks.kafka.headers import DUE, Headers, named, parse
 from sinks.kafka.keys import Keys, key_stream
 from sinks.kafka.messages import Encoder
 from sinks.kafka.partitions import Partitions
@@ -98,7 +98,7 @@ class Encoding:
         self._identify(value, topic, "value")
         self._identify(key, topic, "key")
         headers = named(self._headers, stream, run) | envelope.headers(value.content_type)
-        return Prepared(topic, envelope, value, Keys(stream, key), Headers(headers))
+        return Prepared(topic, envelope, value, Keys(stream, key), Headers(headers, self._headers.get(DUE) == ""))
 
     def _identify(self, form: Format | None, topic: str, part: str) -> None:
         if form is not None and form.language and self._registry is not None:

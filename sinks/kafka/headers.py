@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sim.batch import Stream
 from sim.errors import ParameterError
@@ -15,8 +17,11 @@ from sinks.envelopes.envelope import Varying
 from sinks.formats.columns import octets
 from sinks.words import nearest
 
-KNOWN = ("stream", "scenario", "seed", "id")
-"""What `headers=` knows by name: the stream, the scenario, the seed, the id of the fact."""
+KNOWN = ("stream", "scenario", "seed", "id", "due")
+"""What `headers=` knows by name: stream, scenario and seed, the id of the fact, the instant at which it is to leave."""
+
+DUE = "due"
+"""The header that only paced runs have: microseconds since the epoch, by the clock of the wall."""
 
 Pairs = list[tuple[str, bytes | None]]
 
@@ -24,15 +29,17 @@ Pairs = list[tuple[str, bytes | None]]
 class Headers:
     """The headers of the messages of one stream, by name: a value for all, or a function that gives one for each."""
 
-    def __init__(self, values: Mapping[str, bytes | Varying]) -> None:
+    def __init__(self, values: Mapping[str, bytes | Varying], has_due: bool = False) -> None:
+        self._has_due = has_due
         self._constant: Pairs = [(name, value) for name, value in values.items() if isinstance(value, bytes)]
         self._varying = [(name, value) for name, value in values.items() if not isinstance(value, bytes)]
 
-    def of(self, data: pa.RecordBatch) -> HeaderRows | None:
-        """One row for each fact; None where there are no headers."""
-        if not self._constant and not self._varying:
-            return None
-        return HeaderRows(self._constant, [(name, value(data)) for name, value in self._varying], data.num_rows)
+    def of(self, data: pa.RecordBatch, due: NDArray[np.int64] | None = None) -> HeaderRows | None:
+        """One row for each fact; None where there are no headers. `due` are microseconds, int64[n]."""
+        columns = [(name, value(data)) for name, value in self._varying]
+        if self._has_due and due is not None:
+            columns.append((DUE, octets(pa.record_batch({DUE: due}), DUE)))
+        return HeaderRows(self._constant, columns, data.num_rows) if self._constant or columns else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +95,5 @@ def named(wanted: Mapping[str, str], stream: Stream, run: Run) -> dict[str, byte
         "seed": str(run.seed).encode(),
         "id": lambda data: octets(data, stream.id),
     }
-    return {name: value.encode() if value else known.get(name, b"") for name, value in wanted.items()}
+    asked = {name: value for name, value in wanted.items() if value or name != DUE}
+    return {name: value.encode() if value else known.get(name, b"") for name, value in asked.items()}

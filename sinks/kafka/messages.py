@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +27,8 @@ class Messages:
     """Messages for one partition (or `ANY`) of a topic, in order; `timestamps` are milliseconds since the epoch.
 
     A value of None is a tombstone: the key has no value any more. `headers` are None where there are none at all.
+    Each message is a fact, unless `starts` says where the messages of each fact begin, int64[facts + 1]. Only where
+    `mourned` are there tombstones among them.
     """
 
     topic: str
@@ -35,25 +37,38 @@ class Messages:
     keys: Sequence[bytes | None]
     timestamps: Sequence[int]
     headers: HeaderRows | None = None
+    starts: NDArray[np.int64] | None = None
+    mourned: bool = False
 
     @property
     def bytes(self) -> int:
         """The size of the values."""
         return sum(map(len, filter(None, self.values)))
 
-    def part(self, first: int, last: int, partition: int) -> Messages:
-        """Those from `first` to `last`, for one partition."""
+    @property
+    def graves(self) -> int:
+        """How many are tombstones."""
+        return sum(value is None for value in self.values) if self.mourned else 0
+
+    def rows(self, first: int, last: int) -> Messages:
+        """The messages from number `first` on and before number `last`."""
         own = slice(first, last)
         headers = None if self.headers is None else self.headers.part(first, last)
-        return Messages(self.topic, partition, self.values[own], self.keys[own], self.timestamps[own], headers)
+        columns = (self.values[own], self.keys[own], self.timestamps[own])
+        return Messages(self.topic, self.partition, *columns, headers, mourned=self.mourned)
+
+    def part(self, first: int, last: int) -> Messages:
+        """The messages of the facts from number `first` on and before number `last`."""
+        if self.starts is None:
+            return self.rows(first, last)
+        return self.rows(int(self.starts[first]), int(self.starts[last]))
 
 
 class Encoder:
     """Makes the messages of one stream: the fact in its envelope, written in a format, under its key.
 
     Where the topic's partitions are known and keys are whole numbers as text, the messages of a batch come grouped by
-    partition, each group in the order of the batch, which is all the order that Kafka keeps. `graves` counts the
-    tombstones, which are messages but no facts.
+    partition, each group in the order of the batch, which is all the order that Kafka keeps.
     """
 
     def __init__(
@@ -66,7 +81,6 @@ class Encoder:
         partitions: Partitions | None = None,
     ) -> None:
         self.topic = topic
-        self.graves = 0
         self._key = envelope.facts.key
         self._envelope = envelope
         self._format = form
@@ -76,37 +90,60 @@ class Encoder:
 
     def encode(self, batch: Batch) -> list[Messages]:
         """The messages of a batch."""
-        data, graves = self._buried(batch.data)
+        data, starts = self._buried(batch.data)
         if self._partitions is None or data.column(self._key).null_count:
-            return [self._messages(data, graves)]
-        return list(self._grouped(data, graves, self._partitions))
+            return [self._messages(data, starts)]
+        return list(self._grouped(data, starts, self._partitions))
 
-    def _buried(self, data: pa.RecordBatch) -> tuple[pa.RecordBatch, NDArray[np.bool_] | None]:
-        """The facts with each deletion twice, and which rows are those second ones."""
+    def in_order(self, data: pa.RecordBatch, due: NDArray[np.int64] | None = None) -> Messages:
+        """The messages of facts in their own order, whatever the partition.
+
+        `due` are the instants at which they are meant to leave, microseconds of the wall clock, int64[n].
+        """
+        doubled, starts = self._buried(data)
+        if due is not None and starts is not None:
+            due = np.repeat(due, np.diff(starts))
+        return self._messages(doubled, starts, due)
+
+    def _buried(self, data: pa.RecordBatch) -> tuple[pa.RecordBatch, NDArray[np.int64] | None]:
+        """The facts with each deletion twice, and where each fact begins among those rows."""
         deleted = self._envelope.deleted(data)
         if deleted is None:
             return data, None
-        order = np.repeat(np.arange(len(deleted)), 1 + deleted)
-        graves = np.concatenate([[False], np.diff(order) == 0])
-        self.graves += int(graves.sum())
-        return data.take(pa.array(order)), graves
+        counts = 1 + deleted.astype(np.int64)
+        order = np.repeat(np.arange(len(deleted)), counts)
+        return data.take(pa.array(order)), np.concatenate([[0], np.cumsum(counts)])
 
     def _grouped(
-        self, data: pa.RecordBatch, graves: NDArray[np.bool_] | None, partitions: Partitions
+        self, data: pa.RecordBatch, starts: NDArray[np.int64] | None, partitions: Partitions
     ) -> Iterator[Messages]:
         ids = data.column(self._key).to_numpy(zero_copy_only=False)
         found = partitions.of(ids)
         # Stable, hence in order within each partition; sorting 16-bit numbers takes 5 ns each.
         order = np.argsort(found, kind="stable")
-        whole = self._messages(data.take(pa.array(order)), None if graves is None else graves[order])
+        whole = self._messages(data.take(pa.array(order)), _moved(starts, order))
         until = np.cumsum(np.bincount(found)).tolist()
         for number, (first, last) in enumerate(pairwise([0, *until])):
             if first < last:
-                yield whole.part(first, last, number)
+                yield replace(whole.rows(first, last), partition=number)
 
-    def _messages(self, data: pa.RecordBatch, graves: NDArray[np.bool_] | None) -> Messages:
+    def _messages(
+        self, data: pa.RecordBatch, starts: NDArray[np.int64] | None, due: NDArray[np.int64] | None = None
+    ) -> Messages:
         timestamps: list[int] = (event_times(data) // 1000).tolist()
         values: Sequence[bytes | None] = self._format.encode(self._envelope.wrap(data))
-        if graves is not None:
+        if starts is not None:
+            graves = np.ones(len(values), np.bool_)
+            graves[starts[:-1]] = False
             values = replaced(list(values), graves)
-        return Messages(self.topic, ANY, values, self._keys.of(data), timestamps, self._headers.of(data))
+        columns = (values, self._keys.of(data), timestamps, self._headers.of(data, due))
+        return Messages(self.topic, ANY, *columns, starts, mourned=starts is not None)
+
+
+def _moved(starts: NDArray[np.int64] | None, order: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Where facts begin once their rows are put in another order, which keeps the rows of a fact together."""
+    if starts is None:
+        return None
+    begins = np.zeros(len(order), np.bool_)
+    begins[starts[:-1]] = True
+    return np.append(np.flatnonzero(begins[order]), len(order))

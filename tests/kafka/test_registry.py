@@ -7,6 +7,7 @@ import logging
 import struct
 
 import fastavro
+import numpy as np
 import pyarrow as pa
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -323,3 +324,17 @@ def test_the_sink_conforms_with_avro_and_headers(check, address, registry, clien
 
 def pairs(address, topic):
     return [(int(record.key()), int(dict(record.headers())["id"])) for record in read(address, topic)]
+
+
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema"])
+def test_a_paced_run_says_when_its_facts_were_due(form, address, registry, prefix):
+    sink = open_sink(url_of(address, prefix, registry, format=form, headers="id,due"))
+    sink.open([VISIT], sample_run())
+    staged = sink.stage([sample_batch(VISIT, 10)], np.arange(10) + START)
+    sink.emit(staged, 4)
+    sink.emit(staged, 10)
+    sink.commit(START + SPAN)
+    assert sink.close().acknowledged == 10
+    records = read(address, f"{prefix}visit")
+    headers = [{name: int(value) for name, value in record.headers()} for record in records]
+    assert sorted((own["id"], own["due"] - START) for own in headers) == [(i, i) for i in range(10)]
