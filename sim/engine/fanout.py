@@ -27,7 +27,7 @@ class Fanout:
         self._around = around
         self._block = block
         self._follower = follower
-        self._starter = Starter(around, follower.trigger, follower.name)
+        self._starter = Starter(around, follower.trigger, follower.name, struck=True)
         self._sequences = Sequences([(follower.name, follower.table)])
         self._children = [Fanout(around, block, child) for child in follower.children]
 

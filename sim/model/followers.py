@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from sim.batch import Stream
 from sim.maths.distributions import CountDistribution
 from sim.model.ground import Ground
+from sim.model.incidents import replacements
 from sim.model.model import Follower, Node
-from sim.model.schemas import fact_stream
+from sim.model.schemas import fact_stream, labelled
 from sim.model.segments import values_of
 from sim.model.tables import carried_of, reads_state
 from sim.model.triggering import trigger_of
@@ -49,9 +50,14 @@ def _follower(
 ) -> Follower:
     """A stream of `kind` whose facts follow from those of `source`."""
     table = ground.tables.make(
-        path, spec.attributes, ground.tables.context(kind, source), correlations=spec.correlations
+        path,
+        spec.attributes,
+        ground.tables.context(kind, source),
+        correlations=spec.correlations,
+        replacements=replacements(ground, path),
     )
-    stream = fact_stream(name, kind, source, table.schema(), ground.rank, spec.description)
+    fields = labelled(table.schema(), isinstance(spec, StreamSpec) and spec.label)
+    stream = fact_stream(name, kind, source, fields, ground.rank, spec.description)
     ground.note(stream, kind)
     effects = spec.segments if isinstance(spec, StreamSpec) else {}
     return Follower(

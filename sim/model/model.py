@@ -21,6 +21,7 @@ from sim.maths.curves import BoundCurve
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.timeline import Timeline
+from sim.model.incident import Disturbances, Extra, SpellFactor
 from sim.model.process import UserProcess
 from sim.scenario.schedule import Schedule
 from sim.scenario.schema import Arrivals, Frailty, Initial
@@ -55,13 +56,15 @@ class Profile:
     """What multiplies the rate of one or more streams of a population, besides frailty and curves over time.
 
     `segments` has an array of factors for each segmentation of the population. The states of ancestors count too: what
-    belongs to an entity rests while the entity does.
+    belongs to an entity rests while the entity does. `spells` are incidents that befall entities one by one.
     """
 
     segments: tuple[Factors, ...]
     vintage: AgeCurve | None
     cohort: BoundCurve | None
     states: tuple[StateFactors, ...]
+    spells: tuple[SpellFactor, ...] = ()
+    frail: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ class Activity:
     stream: Stream
     expected: float
     """Facts over the whole run, roughly: states are not considered, children not counted."""
+    extras: tuple[Extra, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +284,8 @@ class Flow:
 class Node:
     """A part of what happens in a window; nodes run in the order in which the model lists them.
 
-    `kind` is births, states, streams, follower or process; `names` are the streams that it gives (for births and
-    states, the population).
+    `kind` is births, states, incident, streams, follower or process; `names` are the streams that it gives (for births
+    and states, the population).
     """
 
     kind: str
@@ -305,6 +309,7 @@ class Model:
     followers: tuple[Follower, ...]
     flows: tuple[Flow, ...]
     resources: tuple[Resource, ...]
+    disturbances: Disturbances
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
