@@ -104,10 +104,11 @@ class _Added:
 
     def sample(self, block: Block, window: Window) -> tuple[Times, Indices]:
         """Their times in `window`, ascending, and their entities."""
+        # In every window, because weights are told of the newborn once only.
+        block.weights[self._activity.profile].prepare(window)
         if self._spans is not None and not self._spans.touch(window.start, window.until):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         rng = self._around.randomness.generator(self._name, block.index, window.number)
-        block.weights[self._activity.profile].prepare(window)
         intensity = self._around.intensity(self._activity.curve, window)
         times, entities = self._points.sample(block, window, intensity, rng)
         if self._spans is None or self.hit.everybody:

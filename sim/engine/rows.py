@@ -168,11 +168,12 @@ class EventRows:
         return np.zeros(len(self), dtype=np.bool_)
 
     def label(self) -> Column:
-        """The name of the first incident that has hit each row, null where none has."""
+        """The name of the first labelled incident that has hit each row, null where none has."""
         incidents = self._around.incidents
         codes = np.full(len(self), -1)
         for hit in incidents.of(self._name):
-            codes[(codes < 0) & (self.level(hit) > 0)] = hit.incident
+            if incidents.all[hit.incident].labelled:
+                codes[(codes < 0) & (self.level(hit) > 0)] = hit.incident
         return Column.coded(np.maximum(codes, 0), incidents.names, codes < 0)
 
     def value_factor(self, attribute: str) -> NDArray[np.float64] | None:

@@ -50,9 +50,9 @@ class World:
         self._offspring: dict[tuple[str, int], tuple[tuple[int, int], Offspring]] = {}
         self._facts: defaultdict[str, list[Facts]] = defaultdict(list)
         self._complete = _known_everywhere(model)
-        incidents = Incidents(model, self.randomness)
-        self._labels = Labels(model, incidents)
-        self._around = Surroundings(model, self.randomness, self.directories, self._children, incidents)
+        self.incidents = Incidents(model, self.randomness)
+        self._labels = Labels(model, self.incidents)
+        self._around = Surroundings(model, self.randomness, self.directories, self._children, self.incidents)
         self._emitted = frozenset(stream.name for stream in model.streams)
         self._heard = _heard(model)
         self._struck = frozenset(model.disturbances.hits if model.disturbances.facts is not None else ())

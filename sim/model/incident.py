@@ -76,6 +76,11 @@ class Hit:
     extra: float
 
     @property
+    def factors(self) -> tuple[float, float, float, float]:
+        """Of rate, value, probability and delay."""
+        return self.rate, self.value, self.probability, self.delay
+
+    @property
     def everybody(self) -> bool:
         """Whether all entities are hit."""
         certain = self.share >= 1 and all(bool(np.all(factors >= 1)) for factors in self.segments)

@@ -53,16 +53,6 @@ class IncidentEffect(Model):
     )
     steps: list[Name] | None = Field(None, description="Only at these steps of a process.", examples=[["payment"]])
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is changed."""
-        return self.extra is None and not self.set and self.factors == (1.0,) * 4
-
-    @property
-    def factors(self) -> tuple[float, float, float, float]:
-        """Of rate, value, probability and delay."""
-        return self.rate, self.value, self.probability, self.delay
-
 
 class Incident(Model):
     """Something unusual: for everybody at once, for one entity at a time (`per`), or in single facts (`per: fact`).
