@@ -120,7 +120,7 @@ class AttributeTable:
             own = read in (name, self._columns[name])
             source = Source("sibling", name, self._columns[name]) if own else self._source(name, read)
             if source is None:
-                self._problems.append(Problem(0, other.place, f"{read!r} is not known here{self._hint(name, read)}"))
+                self._problems.append(Problem(0, other.place, f"{read!r} is not known here{self._hint('', read)}"))
             else:
                 sources[read] = source
         return sources

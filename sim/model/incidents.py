@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from sim.attributes.replacing import FLAG, Replacement
+from sim.errors import Problem
 from sim.maths.hazards import ExponentialHazard
 from sim.maths.spans import Spans
 from sim.model.binding import Binder
@@ -19,6 +20,8 @@ from sim.scenario import incidents as language
 from sim.scenario.hits import afflicted
 from sim.scenario.processes import Process
 from sim.scenario.schema import Scenario
+
+MOST_SPANS = 10_000
 
 Segmentations = Mapping[str, Sequence[Segmentation]]
 
@@ -69,6 +72,8 @@ def struck(ground: Ground, stream: str, kind: str, profile: Profile) -> tuple[Pr
 
 def incidents_of(ground: Ground) -> tuple[Incident, ...]:
     """All incidents; what they hit waits for them, and for the states that they ask for."""
+    for name, spec in ground.scenario.incidents.items():
+        _check_number(ground, name, spec)
     incidents = tuple(_incident(ground, index, name) for index, name in enumerate(ground.scenario.incidents))
     for incident in incidents:
         if incident.population >= 0:
@@ -93,6 +98,17 @@ def disturbances_of(ground: Ground, incidents: tuple[Incident, ...]) -> Disturba
         spans, facts = incident_stream(ground.rank), label_stream(ground.rank + 1)
         ground.streams += [spans, facts]
     return Disturbances(incidents, ground.hits, frozenset(asked), spans, facts)
+
+
+def _check_number(ground: Ground, name: str, spec: language.Incident) -> None:
+    """Note an incident for everybody that begins so often that the unit must be wrong."""
+    if spec.rate is None or spec.duration is None or spec.per is not None:
+        return
+    between = 1 / spec.rate + spec.duration.mean()
+    times = (ground.scenario.end - ground.scenario.start) / between
+    if times > MOST_SPANS:
+        message = f"some {times:,.0f} times over the run; at most {MOST_SPANS:,} are possible for what hits everybody"
+        ground.tables.problems.append(Problem(0, f"incidents.{name}.rate", message))
 
 
 def _incident(ground: Ground, index: int, name: str) -> Incident:
