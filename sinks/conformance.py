@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
+import numpy as np
+
 from sim.batch import Batch, Stream
 from sim.errors import SinkError
 from sinks.contract import Report, Sink
@@ -76,6 +78,24 @@ def takes_slices(factory: Factory, read_back: ReadBack | None) -> None:
     ]
     sink, _ = _run(factory, [thing], parts)
     _compare(sink, read_back, parts)
+
+
+def lets_staged_facts_go(factory: Factory, read_back: ReadBack | None) -> None:
+    """Facts that were staged leave in parts, and are the same as those that are written; the last of them may stay."""
+    visit, thing = simple_stream(), typed_stream()
+    batches = _windows([visit, thing], [13, 0, 40])
+    sink = factory()
+    sink.open([visit, thing], sample_run(START + 3 * SPAN))
+    for number in range(3):
+        window = [batch for batch in batches[2 * number : 2 * number + 2] if len(batch)]
+        count = sum(map(len, window))
+        staged = sink.stage(window, np.arange(count, dtype=np.int64))
+        for upto in sorted({0, count // 3, count // 3, count}):
+            sink.emit(staged, upto)
+        sink.commit(START + (number + 1) * SPAN)
+    report = sink.close()
+    assert dict(report.facts) == {"visit": 53, "thing": 53}, f"the report counts {dict(report.facts)}"
+    _compare(sink, read_back, batches)
 
 
 def takes_empty_batches(factory: Factory, read_back: ReadBack | None) -> None:
@@ -161,6 +181,7 @@ CHECKS: tuple[Check, ...] = (
     keeps_every_committed_fact,
     takes_every_type,
     takes_slices,
+    lets_staged_facts_go,
     takes_empty_batches,
     ends_without_facts,
     drops_what_is_not_committed,

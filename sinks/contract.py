@@ -1,13 +1,15 @@
-"""What a sink is: four verbs, a lifecycle and a promise.
+"""What a sink is: a few verbs, a lifecycle and a promise.
 
-    open -> (write* -> commit)* -> close
+    open -> ((write* | stage -> emit*) -> commit)* -> close
 
-One thread at a time calls a sink. `open` comes once; then windows of simulated time follow each other: `write`
-receives the window's batches by the rank of their streams, each sorted by event time and id, and `commit(watermark)`
-says that the window is whole. `close` ends it; nothing follows close.
+One thread at a time calls a sink; `stage` alone may be called beside the others. `open` comes once; then windows of
+simulated time follow each other: `write` receives the window's batches by the rank of their streams, each sorted by
+event time and id, and `commit(watermark)` says that the window is whole. Where facts are to leave when they are due,
+`stage` takes some of them ahead of their time, encoded as far as the sink can, and `emit` lets more and more of them
+go. `close` ends it; nothing follows close.
 
 What was written after the last `commit` is not part of the output: `close` drops it. So a run that is interrupted, or
-that fails in the middle of a window, just closes the sink: there is no fifth verb, and no half-written window or
+that fails in the middle of a window, just closes the sink: there is no verb for that, and no half-written window or
 file is ever visible. After an error from `write` or `commit` the only verb left is `close`, which leaves behind
 what had been made durable before.
 """
@@ -21,9 +23,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, final
 
 from sim.errors import DeliveryError, SinkError
+from sinks.staging import Staged
 from sinks.words import nearest
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sim.batch import Batch, Stream
     from sinks.target import Target
 
@@ -95,6 +101,8 @@ class Sink(ABC):
         self.run: Run | None = None
         self.watermark: int | None = None
         self.report: Report | None = None
+        self.blocked = 0.0
+        """Seconds for which the sink has waited for its target, as far as it can tell."""
         self._state = "new"
         self._written: dict[str, int] = {}
         self._committed: dict[str, int] = {}
@@ -119,6 +127,26 @@ class Sink(ABC):
         if len(batch):
             self._write(batch)
             self._written[batch.stream.name] += len(batch)
+        self._state = "open"
+
+    @final
+    def stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
+        """Encode facts that will leave by `emit`. `due` are the instants at which they are meant to leave, in their
+        total order: microseconds since the epoch, by the clock of the wall, int64[n].
+        """
+        for batch in batches:
+            self._check(batch)
+        return self._stage(batches, due)
+
+    @final
+    def emit(self, staged: Staged, upto: int) -> None:
+        """Let the facts of `staged` up to number `upto` of their total order go."""
+        self._expect("open", "emit")
+        self._state = "failed"
+        before = staged.counts
+        staged.emit(upto)
+        for name, facts in staged.counts.items():
+            self._written[name] += facts - before[name]
         self._state = "open"
 
     @final
@@ -168,6 +196,10 @@ class Sink(ABC):
     @abstractmethod
     def _write(self, batch: Batch) -> None:
         """Take a batch of at least one fact."""
+
+    def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
+        """Encode facts; without a way of its own, a sink gets them by `_write` when the last of them is due."""
+        return Staged(self, batches)
 
     @abstractmethod
     def _commit(self, watermark: int) -> None:

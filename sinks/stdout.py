@@ -9,15 +9,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from sinks.contract import Closed, Report, Run, Sink
+from sinks.staging import Staged
 from sinks.target import Options, Target
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from sim.batch import Batch, Stream
 
@@ -58,6 +62,9 @@ class Stdout(Sink):
             self._put(self._table(group) if self._csv else _lines(group))
         self._flush()
 
+    def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
+        return Staged(self, batches) if self._csv else _Lines(self, batches)
+
     def _close(self, sound: bool) -> Report:
         with suppress(Closed):
             self._flush()
@@ -65,19 +72,24 @@ class Stdout(Sink):
         return Report(facts, bytes=self._bytes, acknowledged=sum(facts.values()), until=self.watermark)
 
     def _put(self, text: bytes | memoryview) -> None:
-        try:
+        with self._reader():
             self._output.write(text)
-        except BrokenPipeError:
-            _silence()
-            raise Closed from None
         self._bytes += len(text)
 
     def _flush(self) -> None:
-        try:
+        with self._reader():
             self._output.flush()
+
+    @contextmanager
+    def _reader(self) -> Iterator[None]:
+        """Around whatever waits for the reader, who may be gone."""
+        began = time.monotonic()
+        try:
+            yield
         except BrokenPipeError:
             _silence()
             raise Closed from None
+        self.blocked += time.monotonic() - began
 
     def _table(self, group: list[Batch]) -> bytes:
         import polars as pl
@@ -94,17 +106,41 @@ class Stdout(Sink):
         return text.getvalue()
 
 
-def _lines(group: list[Batch]) -> memoryview:
+class _Lines(Staged):
+    """JSON lines that wait for their time."""
+
+    gradual = True
+    sink: Stdout
+
+    def __init__(self, sink: Stdout, batches: Sequence[Batch]) -> None:
+        super().__init__(sink, batches)
+        self._text, self._ends = _text(batches)
+
+    def _send(self, upto: int, first: Sequence[int], last: Sequence[int]) -> None:
+        self.sink._put(self._text[self._ends[self.sent] : self._ends[upto]])
+        self.sink._flush()
+
+
+def _lines(group: Sequence[Batch]) -> memoryview:
+    return _text(group)[0]
+
+
+def _text(group: Sequence[Batch]) -> tuple[memoryview, NDArray[np.int64]]:
+    """The facts of a group as JSON lines in their total order: the whole text, and where in it each of them begins."""
+    import numpy as np
     import polars as pl
 
     from sinks.formats.json import objects
     from sinks.merge import order
 
+    if not group:
+        return memoryview(b""), np.zeros(1, dtype=np.int64)
     texts = [objects(batch.data, {"stream": batch.stream.name}) for batch in group]
     merged = texts[0] if len(texts) == 1 else pl.concat(texts)[order(group)]
     # In Arrow's older layout all the text is one buffer: with line ends in it, that buffer is the output.
     column = (merged + "\n").to_arrow(compat_level=pl.CompatLevel.oldest())
-    return memoryview(column.buffers()[2])
+    ends = np.frombuffer(column.buffers()[1], dtype=np.int64)[column.offset : column.offset + len(column) + 1]
+    return memoryview(column.buffers()[2]), ends
 
 
 def _name(batch: Batch) -> pl.Series:

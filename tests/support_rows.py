@@ -34,7 +34,7 @@ class FakeReference:
     def born(self, times: Any) -> Any:
         return np.searchsorted(self.births, times, side="right")
 
-    def column(self, name: str, ids: Any) -> Column:
+    def column(self, name: str, ids: Any, times: Any = None) -> Column:
         return self.columns[name].take(ids)
 
 

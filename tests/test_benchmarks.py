@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from benchmarks import engine, limit, resources, scale, simpy_baseline, stdout, workload
+from benchmarks import engine, limit, pacing, resources, scale, simpy_baseline, stdout, workload
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def once(monkeypatch):
 
     monkeypatch.setattr(engine, "interleaved", run)
     monkeypatch.setattr(stdout, "interleaved", run)
+    monkeypatch.setattr(pacing, "interleaved", run)
 
 
 def test_the_engine_benchmark_gives_the_promised_figures(once, tmp_path):
@@ -35,6 +36,14 @@ def test_the_stdout_benchmark_counts_what_is_printed(once, tmp_path):
     result = stdout.measure(500, tmp_path)
     assert result["facts"] > 500
     assert result["facts_per_s"] > 0
+
+
+def test_the_pacing_benchmark_says_how_late_facts_left(once, tmp_path, monkeypatch):
+    monkeypatch.setattr(pacing, "CUSTOMERS", 500)
+    result = pacing.measure("2k/s", 0.3, None, tmp_path)
+    for late in result["late"].values():
+        assert 0 < late["p50_s"] <= late["p99_s"] <= late["max_s"]
+    assert "stdout, p99 ms" in pacing.describe(result)
 
 
 def test_the_limit_writes_all_rows_whatever_the_threads(tmp_path):

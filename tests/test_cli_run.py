@@ -58,8 +58,9 @@ def test_the_json_summary_makes_way_for_facts_on_stdout(run):
 
 
 def test_a_paced_run_says_how_far_behind_it_was(run):
-    lag = json.loads(run("--to", "null:", "--json", "--speed", "100x").stdout)["lag"]
-    assert 0 <= lag["mean_s"] <= lag["max_s"]
+    pacing = json.loads(run("--to", "null:", "--json", "--speed", "100x").stdout)["pacing"]
+    assert 0 <= pacing["p50_s"] <= pacing["p99_s"] <= pacing["max_s"]
+    assert (pacing["kept"], pacing["verdict"]) == (True, "the schedule was kept")
 
 
 def test_a_sink_that_refuses_ends_with_its_exit_code(run, tmp_path):

@@ -128,8 +128,10 @@ def test_start_end_seed_and_set_change_the_run(small):
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_closes_the_sinks_of_all_workers_and_says_what_was_written(small, tmp_path, workers):
     out = tmp_path / "out"
-    process = start("run", small, "--to", f"parquet:{out}", "--workers", workers, "--json", "--end", "2199-01-01")
-    assert wait_for(lambda: len([path for path in (out / "order").rglob("*") if path.is_file()]) >= int(workers))
+    to = f"parquet:{out}?roll_time=20d"
+    process = start("run", small, "--to", to, "--workers", workers, "--json", "--no-progress", "--end", "2199-01-01")
+    first = [out / "order" / f"part-00001-{i + 1}-of-{workers}.parquet" for i in range(int(workers))]
+    assert wait_for(lambda: all(path.exists() for path in first))
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (130, "")

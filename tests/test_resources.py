@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import instants, population, scenario, tables
+from worlds import instants, model, population, scenario, tables
 
 from sim.engine.resources import NEVER, OPEN, RENEGED, Queue, Servers
-from sim.model.model import Resource
+from sim.engine.routes import returns
+from sim.model.queueing import Resource
 
 HOUR = 3_600_000_000
 
@@ -271,6 +272,14 @@ def test_a_resource_behind_another_gets_its_arrivals_in_time_order():
     _, _, begun, _ = visits({"call_service": frame})
     assert len(frame) > 3_000
     assert (np.diff(begun) >= 0).all()
+
+
+@pytest.mark.parametrize(("target", "least"), [("done", NEVER), ("ask", HOUR // 2)])
+def test_a_resource_is_come_back_to_only_where_a_way_leads_there_from_itself(target, least):
+    step = {"next": [{"to": target, "probability": 0.5, "after": "30min"}]}
+    door = {"next": {"ask": 0.9, "done": 0.1}}
+    flow = model(desk(EXPONENTIAL, step=step, steps={"door": door}, process={"first": "door"})).flows[0]
+    assert returns(flow, [0]).tolist() == [least, NEVER, NEVER]
 
 
 def test_the_same_seed_gives_the_same_queue():

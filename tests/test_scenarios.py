@@ -81,6 +81,8 @@ def test_who_or_what_a_fact_refers_to_is_there_by_its_time(name):
             other = column.removesuffix("_id")
             if other == column or other == stream.name or other not in run.streams:
                 continue
+            if other.removesuffix("_case") in run.scenario.processes:  # a case has its row when it has ended
+                continue
             missing = run.one(
                 f"""SELECT count(*) FROM "{stream.name}" AS a LEFT JOIN "{other}" AS b USING ({column})
                     WHERE b.event_time IS NULL OR b.event_time > a.event_time"""

@@ -173,7 +173,7 @@ def messages(count):
 def test_a_full_queue_is_waited_for_without_loss_or_overtaking(room):
     producer = Producer(room)
     values, names, times = messages(200)
-    assert not enqueue(producer, "t", values, names, times)
+    assert not enqueue(producer, "t", values, names, times).refused
     assert producer.taken == [("t", *message) for message in zip(values, names, times, strict=True)]
 
 
@@ -182,7 +182,7 @@ def test_refused_messages_are_counted_and_the_rest_goes_on(room):
     producer = Producer(room)
     values, names, times = messages(20)
     values[0] = values[7] = values[8] = values[19] = b"large"
-    assert enqueue(producer, "t", values, names, times).total() == 4
+    assert enqueue(producer, "t", values, names, times).refused.total() == 4
     assert [value for _, value, _, _ in producer.taken] == [value for value in values if value != b"large"]
 
 

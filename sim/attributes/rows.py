@@ -29,10 +29,11 @@ class Reference(Protocol):
     def born(self, times: Array) -> Array:
         """int64[n]: how many entities are born at or before each of `times` (int64 microseconds, [n])."""
 
-    def column(self, name: str, ids: Array) -> Column:
+    def column(self, name: str, ids: Array, times: Array | None = None) -> Column:
         """An attribute, a segmentation, "id" or "born_at" of the entities `ids` (int64[n], all born already).
 
-        Raises KeyError for a name that the population does not have.
+        Attributes that change are as of `times` (int64[n] microseconds), where these are given. Raises KeyError
+        for a name that the population does not have.
         """
 
 

@@ -49,6 +49,10 @@ class Sequential(Attribute, ABC):
         """Names among `reads` that must be attributes of the entity or of its ancestors."""
         return frozenset({self.opening} if isinstance(self.opening, str) else ())
 
+    def inborn(self) -> frozenset[str]:
+        """Names among `of_entity` that are read once, when the entity is born."""
+        return frozenset({self.opening} if isinstance(self.opening, str) else ())
+
     def first(self) -> frozenset[str]:
         """Names among `reads` that `steps` needs, so that they cannot depend on a sequential attribute."""
         return frozenset()

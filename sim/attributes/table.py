@@ -31,8 +31,9 @@ class AttributeTable:
     anyway, the context. Its own name means the context's.
 
     `types` are the columns that come out, by name (the lookup `product` gives the column `product_id`), `needs` the
-    names of the context that are read, `lookups` the kinds that are looked up with the attributes read of them, and
-    `sequences` the sequential attributes, whose numbers the engine works out between the stages 0 and 1.
+    names of the context that are read, `timely` those of them that are read as of the rows' times (not as of birth),
+    `lookups` the kinds that are looked up with the attributes read of them, and `sequences` the sequential attributes,
+    whose numbers the engine works out between the stages 0 and 1.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class AttributeTable:
         if self._problems:
             raise ScenarioError(self._problems)
         self.needs = frozenset(self._needed())
+        self.timely = frozenset(self._needed(timely=True))
         self.lookups = self._looked_up()
         self.sequences: list[tuple[str, Sequential]] = [
             (name, own) for name, own in self.attributes.items() if isinstance(own, Sequential)
@@ -244,9 +246,12 @@ class AttributeTable:
         if isinstance(attribute, Posted) and not isinstance(self.attributes.get(attribute.of), RunningTotal):
             self._problem(name, f"{attribute.of!r} is not a running total of this stream")
 
-    def _needed(self) -> Iterator[str]:
-        for sources in self._sources.values():
-            yield from (source.column for source in sources.values() if source.kind == "context")
+    def _needed(self, timely: bool = False) -> Iterator[str]:
+        for name, sources in self._sources.items():
+            attribute = self.attributes.get(name)
+            born = attribute.inborn() if timely and isinstance(attribute, Sequential) else frozenset()
+            found = (source for read, source in sources.items() if read not in born)
+            yield from (source.column for source in found if source.kind == "context")
 
     def _looked_up(self) -> dict[str, frozenset[str]]:
         read: dict[str, set[str]] = {}

@@ -67,6 +67,10 @@ class RunningTotal(Sequential):
         """Where the sum begins and ends, as far as the entity says so."""
         return frozenset(bound for bound in (self.start, self.floor) if isinstance(bound, str))
 
+    def inborn(self) -> frozenset[str]:
+        """Where the sum begins, unless it is what it ends at, too."""
+        return super().inborn() - {self.floor}
+
     def first(self) -> frozenset[str]:
         """What is added up."""
         return frozenset({self.of})

@@ -117,9 +117,9 @@ class View(Wrapped):
         ids = self._columns[source.ids]
         reference = self._rows.reference(source.entity)
         if ids.mask is None:
-            return reference.column(source.column, ids.values)
+            return reference.column(source.column, ids.values, self.times)
         there = np.flatnonzero(~ids.mask)
-        found = reference.column(source.column, ids.values[there])
+        found = reference.column(source.column, ids.values[there], self.times[there])
         if not len(there):
             return Column.nulls(len(ids), found.type)
         place = np.zeros(len(ids), np.int64)

@@ -80,11 +80,13 @@ class _Sender(threading.Thread):
 
     def run(self) -> None:
         from sim.delivery.pipeline import deliver
+        from sim.delivery.schedule import Speed
 
         job, model = self._job, self._model
         try:
             batches, run = job.batches(model), job.run(model)
-            self._outcome = deliver(batches, job.sink(), model.streams, run, speed=self._speed, stop=self.stop)
+            schedule = Speed(self._speed)
+            self._outcome = deliver(batches, job.sink(), model.streams, run, schedule=schedule, stop=self.stop)
         except Exception as error:
             self._error = error
 

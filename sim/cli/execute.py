@@ -18,21 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sim.batch import Batch
+    from sim.delivery.schedule import Schedule
     from sim.model.model import Model
     from sinks.contract import Sink
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How many processes, how many facts at most, and at which multiple of real time; None: no limit, no pace."""
+    """How many processes, how many facts at most, and when they leave; None: no limit, as fast as possible."""
 
     workers: int = 1
     limit: int | None = None
-    speed: float | None = None
+    schedule: Schedule | None = None
 
     def merges(self, sink: Sink) -> bool:
         """Whether all facts must pass through one place in one order."""
-        return sink.interleaved or self.limit is not None or self.speed is not None
+        return sink.interleaved or self.limit is not None or self.schedule is not None
 
 
 def execute(
@@ -53,7 +54,7 @@ def execute(
             model.streams,
             job.run(model),
             limit=execution.limit,
-            speed=execution.speed,
+            schedule=execution.schedule,
             stop=stop,
             on_progress=on_progress,
             outcome=outcome,

@@ -41,6 +41,15 @@ def run(
     speed: Annotated[
         str, typer.Option(metavar="PACE", help="max, or a multiple of real time at which facts leave: 1x, 60x, 0.5x.")
     ] = "max",
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE",
+            help="Facts a second, whatever their event times: 50k/s, or a profile: ramp:from=1k/s,to=50k/s,over=5min "
+            "(others: steps, spike, sine, file).",
+            show_default=False,
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
@@ -58,6 +67,7 @@ def run(
       datagen run storefront --limit 10
       datagen run storefront --to parquet:out --workers 2
       datagen run storefront --to kafka://localhost:9092 --speed 60x
+      datagen run storefront --to kafka://localhost:9092 --rate 20k/s
       datagen run bank --end 2024-02-01 --set entities.customer.initial.count=500 --to csv:out
 
     Ctrl-C finishes the window in hand and closes the sink; a second one aborts. With --shard 1/4 to 4/4, four machines
@@ -66,11 +76,11 @@ def run(
     """
     from sim.cli.execute import Execution, execute
     from sim.delivery.nursery import prepare
-    from sim.delivery.pacing import parse_speed
     from sim.delivery.pipeline import Outcome
+    from sim.delivery.schedule import parse_pace
 
     notices.show()
-    plan = Execution(workers, limit, parse_speed(speed))
+    plan = Execution(workers, limit, parse_pace(speed, rate))
     overrides = parse_overrides(override or [], start=start, end=end)
     job = Job(scenario, overrides, seed, parse_shard(shard), to, parse_pairs("-X", setting or []))
     with Interruption() as interruption:

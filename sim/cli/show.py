@@ -42,6 +42,13 @@ def clock(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
+def brief(seconds: float) -> str:
+    """A span of any size: 0.29 ms, 12 ms, 3.4 s."""
+    if seconds >= 1:
+        return clock(seconds)
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.0995 else f"{1000 * seconds:.2g} ms"
+
+
 def instant(microseconds: int) -> str:
     """An instant to the second, UTC."""
     return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%d %H:%M:%S")

@@ -6,12 +6,12 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sim.cli.show import clock, instant, iso, short, size, stderr
+from sim.cli.show import brief, clock, instant, iso, short, size, stderr
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sim.delivery.pacing import Lag
+    from sim.delivery.pacing import Punctuality
     from sim.delivery.pipeline import Outcome
     from sinks.contract import Run, Sink
 
@@ -38,16 +38,32 @@ def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> str:
         "elapsed_s": round(outcome.elapsed_s, 3),
         "facts_per_s": round(outcome.total / max(outcome.elapsed_s, 1e-9)),
         "stopped": outcome.stopped,
-        "lag": lag_object(outcome.lag),
+        "pacing": pacing_object(outcome.punctuality, sink),
     }
     return json.dumps(facts)
 
 
-def lag_object(lag: Lag | None) -> dict[str, float] | None:
-    """Seconds that facts left after their time; None for a run that was not paced."""
-    if lag is None:
+QUANTILES = {"p50_s": 0.5, "p90_s": 0.9, "p99_s": 0.99, "p999_s": 0.999}
+"""Of the lateness of a paced run."""
+
+
+def pacing_object(account: Punctuality | None, sink: Sink) -> dict[str, Any] | None:
+    """How late facts left, in seconds after they were due, and why; None for a run that was not paced."""
+    if account is None:
         return None
-    return {"mean_s": round(lag.mean, 6), "max_s": round(lag.largest, 6), "last_s": round(lag.last, 6)}
+    late = account.late
+    quantiles = {name: round(late.quantile(share), 6) for name, share in QUANTILES.items()}
+    return {
+        "mean_s": round(late.mean, 6),
+        **quantiles,
+        "max_s": round(late.largest, 6),
+        "asked_s": round(account.asked_s, 3),
+        "took_s": round(account.took_s, 3),
+        "starved_s": round(account.starved_s, 3),
+        "blocked_s": round(account.blocked_s, 3),
+        "kept": account.kept,
+        "verdict": account.verdict(sink.target.url),
+    }
 
 
 def failures(outcome: Outcome) -> dict[str, int]:
@@ -89,8 +105,10 @@ def sentence(outcome: Outcome, run: Run, sink: Sink) -> str:
     parts = [f"{outcome.total:,} facts of {run.scenario} until {until} to {where} in {clock(outcome.elapsed_s)}"]
     if failed := failures(outcome):
         parts.append("not delivered: " + ", ".join(f"{count:,} ({reason})" for reason, count in failed.items()))
-    if outcome.lag is not None:
-        parts.append(f"lag {outcome.lag.mean * 1000:.0f} ms on average, {outcome.lag.largest * 1000:.0f} ms at most")
+    if (account := outcome.punctuality) is not None:
+        median, slow = (brief(account.late.quantile(share)) for share in (0.5, 0.99))
+        parts.append(f"facts left {median} late in the median, {slow} at p99, {brief(account.late.largest)} at most")
+        parts.append(account.verdict(sink.target.url))
     if outcome.stopped:
         parts.append("stopped before the end; the sink is closed and whole up to there")
     return "; ".join(parts)

@@ -1,139 +1,178 @@
-"""Pacing: facts leave when their event time says so, at a multiple of real time.
+"""Pacing: facts leave when they are due, and how punctual that was is measured against the schedule.
 
-The schedule is fixed when the first window arrives and never waits for the sink (open loop): a sink that is too slow
-makes facts late, and by how much is measured. A window may be days of simulated time, so it is cut into slices of a
-few milliseconds of wall-clock time; a slice leaves when its last instant is due, hence no fact leaves before its
-time.
+Three threads: the simulation makes windows, another cuts them into slices and has the sink encode them ahead of time, a
+third lets them go. A sink that is too slow makes facts late, and so does a simulation that is: which of them it was is
+part of the account.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from sim.delivery.latency import Latencies
+from sim.delivery.relay import Relay
+from sim.delivery.schedule import Schedule, Slice
 from sim.delivery.windows import Window
-from sim.errors import ParameterError
+from sinks.contract import Sink
+from sinks.staging import Staged
 
-SLICE = 0.03
-"""Wall-clock seconds that a slice spans: below what a consumer notices, above what a hand-over costs."""
+AHEAD = 8
+"""Slices that may be encoded ahead of the one that is leaving."""
+
+LEAD = 0.02
+"""Seconds from when the first facts are there until the schedule begins: as long as it takes to encode them."""
+
+GRAIN = 0.0005
+"""Seconds between two looks at the clock, at least: what is due in between leaves together."""
+
+TOLERANCE = 0.1
+"""Seconds by which the slowest hundredth of the facts may be late in a run that kept its schedule."""
 
 _MICROSECONDS = 1e6
 
 
 @dataclass(slots=True)
-class Lag:
-    """How far emission ran behind the schedule, in seconds, over all facts that left."""
+class Punctuality:
+    """How late facts left, and why.
 
-    facts: int = 0
-    total: float = 0.0
-    largest: float = 0.0
-    last: float = 0.0
+    `late` has the seconds from when each fact was due to when it had been handed to the target; `asked_s` is when the
+    last fact was due, `took_s` when it had left. Of the time in which facts were overdue, `starved_s` went by without
+    any that were ready to go: the generator was behind; and for `blocked_s` the sink waited for its target.
+    """
+
+    late: Latencies = field(default_factory=Latencies)
+    asked_s: float = 0.0
+    took_s: float = 0.0
+    starved_s: float = 0.0
+    blocked_s: float = 0.0
 
     @property
-    def mean(self) -> float:
-        """Mean lag of a fact; 0 where none has left."""
-        return self.total / self.facts if self.facts else 0.0
+    def facts(self) -> int:
+        """The facts that have left."""
+        return self.late.count
 
-    def add(self, facts: int, total: float, largest: float) -> None:
-        """Count facts with the sum and the largest of their lags."""
-        self.facts += facts
-        self.total += total
-        self.largest = max(self.largest, largest)
-        self.last = largest
+    @property
+    def kept(self) -> bool:
+        """Whether the schedule was kept."""
+        return self.facts == 0 or self.late.quantile(0.99) <= TOLERANCE
+
+    def verdict(self, target: str) -> str:
+        """In words: whether the schedule was kept, and what was in the way if it was not."""
+        if self.kept:
+            return "the schedule was kept"
+        behind = f"{self.took_s - self.asked_s:,.1f} s behind at the end, {self.late.largest:,.1f} s at most"
+        if self.blocked_s >= 0.5 * self.late.largest:
+            return f"{target} was the bottleneck: it kept facts waiting for {self.blocked_s:,.1f} s ({behind})"
+        return f"the generator was the bottleneck, not {target} ({behind})"
 
 
-def parse_speed(text: str) -> float | None:
-    """`max` is None, as fast as possible; `60x`, `60` or `0.5x` a multiple of real time; ParameterError otherwise."""
-    if text.strip().lower() == "max":
-        return None
-    try:
-        speed = float(text.strip().lower().removesuffix("x"))
-    except ValueError:
-        speed = math.nan
-    if not (math.isfinite(speed) and speed > 0):
-        raise ParameterError(
-            f"--speed {text!r} is not a pace: use max, or a multiple of real time above 0 such as 1x, 60x, 0.5x"
-        )
-    return speed
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A slice whose facts are encoded."""
+
+    staged: Staged
+    due: NDArray[np.float64]
+    window: Window
 
 
 class Pacer:
-    """Cuts windows into slices and hands each over when it is due.
+    """Takes windows, lets their facts go when they are due, and commits slice by slice.
 
-    `speed` is simulated seconds per second; `stop` ends the wait at once; `clock` gives seconds and `wait` sleeps for
-    that many seconds or until stopped, which is what tests replace.
+    `tell` hears of every slice that is through. `began` is the moment, by `clock`, from which the schedule counts: that
+    of the first window's arrival if it is not given; facts that were due before `began` are not late before then.
+    `clock` gives seconds, `wait` sleeps for that many, or until stopped: tests replace both.
     """
 
     def __init__(
         self,
-        speed: float,
+        schedule: Schedule,
+        sink: Sink,
         stop: threading.Event,
+        tell: Callable[[Window], None],
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ) -> None:
-        self.speed = speed
-        self.lag = Lag()
+        self.punctuality = Punctuality()
+        self._schedule = schedule
+        self._sink = sink
         self._stop = stop
+        self._tell = tell
         self._clock = clock
         self._wait = wait or stop.wait
-        self._step = max(1, round(SLICE * speed * _MICROSECONDS))
-        self._origin: int | None = None
-        self._began = 0.0
+        self._began: float | None = None
+        self._offset = 0.0
+        self._idle_since = 0.0
+        self.relay: Relay[Ready] = Relay(self.emit, stop, AHEAD, "datagen-pacer")
 
-    def slices(self, window: Window) -> Iterator[Window]:
-        """The window's facts as smaller windows, each yielded when due; ends early once stopped.
-
-        Empty stretches are skipped, and after the last fact one empty slice closes the window, so that its watermark is
-        passed on. Slices that are overdue together leave together.
-        """
-        if self._origin is None:
-            self._origin, self._began = window.start, self._clock()
-        position, start = [0] * len(window.batches), window.start
-        while (first := self._next_time(window, position)) is not None:
-            until = self._hold(first, window.until)
-            if self._stop.is_set():
+    def take(self, window: Window) -> None:
+        """Cut a window and queue its slices, encoded; returns when the last of them is queued."""
+        for part in self._schedule.slices(window):
+            if self._began is None:
+                self.begin(part)
+            if not self.relay.put(self.ready(part)):
                 return
-            ends = [int(np.searchsorted(times, until)) for times in window.times]
-            piece = window.rows(position, ends, start, until)
-            self._measure(piece)
-            yield piece
-            position, start = ends, until
-        if start < window.until:
-            yield Window((), start, window.until)
 
-    def _next_time(self, window: Window, position: list[int]) -> int | None:
-        ahead = (int(t[i]) for t, i in zip(window.times, position, strict=True) if i < len(t))
-        return min(ahead, default=None)
+    def begin(self, first: Slice) -> None:
+        """Start the clock of the schedule, with the first facts at hand."""
+        # The first encoding takes longer than all others (libraries are loaded, caches filled): not at the facts' cost.
+        self._sink.stage(first.window.batches, np.zeros(first.window.facts, dtype=np.int64))
+        self._began = self._idle_since = self._clock() + LEAD
+        self._offset = time.time() - self._clock()
 
-    def _hold(self, first: int, limit: int) -> int:
-        """Wait until the slice with the time `first` is due; the end of what is due by then, at most `limit`."""
-        end = min(self._boundary(first) + self._step, limit)
-        delay = self._due(end) - self._clock()
-        if delay > 0:
-            self._wait(delay)
-            return end
-        return min(max(end, self._boundary(self._now())), limit)
+    def ready(self, part: Slice) -> Ready:
+        """A slice, encoded."""
+        assert self._began is not None
+        due = self._began + part.due
+        wall = ((due + self._offset) * _MICROSECONDS).astype(np.int64)
+        return Ready(self._sink.stage(part.window.batches, wall), due, part.window)
 
-    def _boundary(self, instant: int) -> int:
-        assert self._origin is not None
-        return self._origin + (instant - self._origin) // self._step * self._step
+    def emit(self, ready: Ready) -> None:
+        """Let the facts of a slice go, each when it is due."""
+        staged, due = ready.staged, ready.due
+        self._note_starvation(due)
+        while staged.sent < staged.facts:
+            if not self._hold(due[staged.sent if staged.gradual else -1]):
+                self._break_off(ready)
+                return
+            self._release(staged, due)
+        self._sink.commit(ready.window.until)
+        self._tell(ready.window)
+        self._idle_since = self._clock()
 
-    def _due(self, instant: int) -> float:
-        assert self._origin is not None
-        return self._began + (instant - self._origin) / _MICROSECONDS / self.speed
+    def _hold(self, due: float) -> bool:
+        """Wait until something is due; False once stopped."""
+        while not self._stop.is_set():
+            left = due - self._clock()
+            if left <= 0:
+                return True
+            self._wait(max(left, GRAIN))
+        return False
 
-    def _now(self) -> int:
-        assert self._origin is not None
-        return self._origin + int((self._clock() - self._began) * self.speed * _MICROSECONDS)
+    def _release(self, staged: Staged, due: NDArray[np.float64]) -> None:
+        first = staged.sent
+        upto = int(np.searchsorted(due, self._clock(), side="right")) if staged.gradual else staged.facts
+        waited = self._sink.blocked
+        self._sink.emit(staged, upto)
+        now, account = self._clock(), self.punctuality
+        account.blocked_s += self._sink.blocked - waited
+        account.late.add(now - due[first:upto])
+        assert self._began is not None
+        account.asked_s, account.took_s = float(due[upto - 1]) - self._began, now - self._began
 
-    def _measure(self, piece: Window) -> None:
-        now = self._now()
-        per_second = self.speed * _MICROSECONDS
-        total = sum(float((now - times).sum()) for times in piece.times) / per_second
-        oldest = min(int(times[0]) for times in piece.times)
-        self.lag.add(piece.facts, total, (now - oldest) / per_second)
+    def _note_starvation(self, due: NDArray[np.float64]) -> None:
+        if len(due):
+            self.punctuality.starved_s += max(0.0, self._clock() - max(float(due[0]), self._idle_since))
+
+    def _break_off(self, ready: Ready) -> None:
+        """What has left stays: the watermark goes up to the first fact that has not."""
+        if ready.staged.sent:
+            times = np.sort(np.concatenate(ready.window.times), kind="stable")
+            gone = ready.window.head(ready.staged.sent)
+            self._sink.commit(int(times[ready.staged.sent]))
+            self._tell(Window(gone.batches, gone.start, int(times[ready.staged.sent])))

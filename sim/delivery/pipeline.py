@@ -6,23 +6,22 @@ on either side ends both and is raised once, in the thread that called `deliver`
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from sim.batch import Batch, Stream
-from sim.delivery.pacing import Lag, Pacer
+from sim.delivery.pacing import Pacer, Punctuality
+from sim.delivery.relay import Relay
+from sim.delivery.schedule import Schedule
 from sim.delivery.windows import Window, limited, windows
 from sim.errors import SinkError
 from sinks.contract import Closed, Report, Run, Sink
 
 AHEAD = 2
 """Windows that the simulation may be ahead of the one being written: one is ready while the next is on its way."""
-
-_POLL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Outcome:
     elapsed_s: float = 0.0
     stopped: bool = False
     closed: bool = False
-    lag: Lag | None = None
+    punctuality: Punctuality | None = None
     reports: list[Report] = field(default_factory=list)
 
     @property
@@ -83,31 +82,88 @@ def deliver(
     run: Run,
     *,
     limit: int | None = None,
-    speed: float | None = None,
+    schedule: Schedule | None = None,
     stop: threading.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     outcome: Outcome | None = None,
 ) -> Outcome:
     """Open the sink, hand it every window of `batches` in order, close it.
 
-    `limit` ends the run after that many facts in the total order, `speed` paces it (None: as fast as possible), `stop`
-    ends it after the window in hand. Errors of the simulation and of the sink come out as they are, after the sink was
-    closed; `outcome` then still holds what had been committed. A sink that says `Closed` ends the run without an error.
+    `limit` ends the run after that many facts in the total order, `schedule` says when facts leave (None: as fast as
+    possible), `stop` ends it after the window in hand, or at once where a schedule is kept. Errors of the simulation
+    and of the sink come out as they are, after the sink was closed; `outcome` then still holds what had been committed.
+    A sink that says `Closed` ends the run without an error.
     """
     stop, outcome = stop or threading.Event(), outcome or Outcome()
     outcome.facts.update({stream.name: 0 for stream in streams})
-    pacer = Pacer(speed, stop) if speed is not None else None
-    outcome.lag = pacer.lag if pacer else None
     source = windows(batches, len(streams))
     began = time.monotonic()
     try:
         sink.open(streams, run)
-        _feed(source if limit is None else limited(source, limit), _Handover(sink, outcome, stop, pacer, on_progress))
+        relays = _relays(sink, schedule, stop, outcome, on_progress)
+        _feed(source if limit is None else limited(source, limit), relays, sink, outcome)
     finally:
         outcome.stopped = stop.is_set()
         _close(sink, outcome)
         outcome.elapsed_s = time.monotonic() - began
     return outcome
+
+
+def _relays(
+    sink: Sink,
+    schedule: Schedule | None,
+    stop: threading.Event,
+    outcome: Outcome,
+    on_progress: Callable[[Progress], None] | None,
+) -> list[Relay[Any]]:
+    """The stages that windows go through, in order, the first of which takes them."""
+
+    def through(window: Window) -> None:
+        outcome.count(window)
+        if on_progress is not None:
+            on_progress(Progress(window.until, outcome.total))
+
+    def write(window: Window) -> None:
+        for batch in window.batches:
+            sink.write(batch)
+        sink.commit(window.until)
+        through(window)
+
+    if schedule is None:
+        return [Relay(write, stop, AHEAD - 1, "datagen-sink")]
+    pacer = Pacer(schedule, sink, stop, through)
+    outcome.punctuality = pacer.punctuality
+    return [Relay(pacer.take, stop, AHEAD - 1, "datagen-encoder"), pacer.relay]
+
+
+def _feed(source: Iterator[Window], relays: Sequence[Relay[Any]], sink: Sink, outcome: Outcome) -> None:
+    """Put every window into the first relay, and wait until all of them are through the last."""
+    for relay in relays:
+        relay.start()
+    try:
+        while not any(relay.over for relay in relays) and (window := next(source, None)) is not None:
+            if not relays[0].put(window):
+                break
+    except BaseException:
+        for relay in relays:
+            relay.give_up()
+        raise
+    finally:
+        for relay, following in zip(relays, [*relays[1:], None], strict=True):
+            relay.finish()
+            if relay.error is not None and following is not None:
+                following.give_up()
+    for relay in relays:
+        _raise(relay.error, sink, outcome)
+
+
+def _raise(error: Exception | None, sink: Sink, outcome: Outcome) -> None:
+    if isinstance(error, Closed):
+        outcome.closed = True
+    elif isinstance(error, OSError):
+        raise SinkError(f"{sink.target.url}: {error}")
+    elif error is not None:
+        raise error
 
 
 def _close(sink: Sink, outcome: Outcome) -> None:
@@ -118,87 +174,3 @@ def _close(sink: Sink, outcome: Outcome) -> None:
     finally:
         if sink.report is not None:
             outcome.reports.append(sink.report)
-
-
-def _feed(source: Iterator[Window], handover: _Handover) -> None:
-    handover.start()
-    try:
-        while not handover.over and (window := next(source, None)) is not None and handover.put(window):
-            pass
-    except BaseException:
-        handover.give_up()
-        raise
-    finally:
-        handover.finish()
-    if handover.error is not None:
-        raise handover.error
-
-
-class _Handover:
-    """The sink's side: a thread that takes windows from a queue, paces them, writes and commits."""
-
-    def __init__(
-        self,
-        sink: Sink,
-        outcome: Outcome,
-        stop: threading.Event,
-        pacer: Pacer | None,
-        on_progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self.error: Exception | None = None
-        self._sink, self._outcome, self._stop, self._pacer = sink, outcome, stop, pacer
-        self._tell = on_progress or (lambda progress: None)
-        self._queue: queue.Queue[Window | None] = queue.Queue(AHEAD - 1)
-        self._failed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="datagen-sink", daemon=True)
-
-    @property
-    def over(self) -> bool:
-        """True once nothing more will be taken: stopped, or failed."""
-        return self._stop.is_set() or self._failed.is_set()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def put(self, window: Window | None) -> bool:
-        """Queue a window, waiting for room; False where it will not be taken any more."""
-        while not self.over:
-            # Waiting on an event here could deadlock with a signal handler that sets it on this very thread.
-            with suppress(queue.Full):
-                self._queue.put(window, timeout=_POLL)
-                return True
-        return False
-
-    def give_up(self) -> None:
-        """Take nothing more, not even what is queued."""
-        self._failed.set()
-
-    def finish(self) -> None:
-        """Wait until everything queued is handed over, or the run is over."""
-        self.put(None)
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            while (window := self._get()) is not None:
-                self._hand_over(window)
-        except Closed:
-            self._outcome.closed = True
-            self._failed.set()
-        except Exception as error:
-            self.error = SinkError(f"{self._sink.target.url}: {error}") if isinstance(error, OSError) else error
-            self._failed.set()
-
-    def _get(self) -> Window | None:
-        while not self.over:
-            with suppress(queue.Empty):
-                return self._queue.get(timeout=_POLL)
-        return None
-
-    def _hand_over(self, window: Window) -> None:
-        for piece in self._pacer.slices(window) if self._pacer else (window,):
-            for batch in piece.batches:
-                self._sink.write(batch)
-            self._sink.commit(piece.until)
-            self._outcome.count(piece)
-            self._tell(Progress(piece.until, self._outcome.total))

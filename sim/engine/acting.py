@@ -10,8 +10,8 @@ from sim.engine.block import Block
 from sim.engine.bursts import Bursts
 from sim.engine.facts import fact_ids
 from sim.engine.fanout import Emit, Fanout
+from sim.engine.making import Making
 from sim.engine.rows import EventRows, Surroundings
-from sim.engine.sequences import Sequences
 from sim.engine.window import Window
 from sim.model.model import Activity
 
@@ -41,7 +41,8 @@ class Happening:
 
 
 class Acting:
-    """Activities of one population that belong together because they share sequential values, or just one."""
+    """Activities of one population that belong together because they share sequential values, or change what they
+    read of each other, or just one."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Acting:
         self._activities = activities
         self._blocks = blocks
         self._happening = [Happening(around, a, blocks, thinning.get(a.name, 1.0)) for a in activities]
-        self._sequences = [Sequences([(a.name, a.table) for a in activities]) for _ in blocks]
+        self._making = [Making(block, [(a.name, a.table, a.sets) for a in activities]) for block in blocks]
         self._children = [
             [[Fanout(around, block, child) for child in activity.children] for activity in activities]
             for block in blocks
@@ -61,15 +62,14 @@ class Acting:
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Emit everything that happens in `window`."""
-        for block, sequences, children in zip(self._blocks, self._sequences, self._children, strict=True):
-            self._advance(block, sequences, children, window, emit)
+        for block, making, children in zip(self._blocks, self._making, self._children, strict=True):
+            self._advance(block, making, children, window, emit)
 
     def _advance(
-        self, block: Block, sequences: Sequences, children: Sequence[Sequence[Fanout]], window: Window, emit: Emit
+        self, block: Block, making: Making, children: Sequence[Sequence[Fanout]], window: Window, emit: Emit
     ) -> None:
         rows = [happening.rows(block, window) for happening in self._happening]
-        drawn = [activity.table.evaluate(own) for activity, own in zip(self._activities, rows, strict=True)]
-        sequences.complete(block, rows, drawn)
+        drawn = making.columns(rows)
         for activity, own, columns, following in zip(self._activities, rows, drawn, children, strict=True):
             columns |= {
                 f"{activity.name}_id": Column.of(own.ids),

@@ -19,7 +19,7 @@ from sim.model.model import Population
 
 
 class Births:
-    """The newborn of one population. `own` are the blocks whose facts this shard emits."""
+    """The newborn of one population, in all the blocks of it that are known here."""
 
     def __init__(
         self,
@@ -27,7 +27,6 @@ class Births:
         population: Population,
         roster: Roster,
         blocks: Mapping[int, Block],
-        own: frozenset[int],
         directory: Directory | None,
         hear: Hear,
     ) -> None:
@@ -36,9 +35,10 @@ class Births:
         self._roster = roster
         self._hear = hear
         trigger = population.trigger
-        self._starters = {} if trigger is None else {index: Starter(around, trigger, population.name) for index in own}
+        self._starters = (
+            {} if trigger is None else {index: Starter(around, trigger, population.name) for index in blocks}
+        )
         self._blocks = blocks
-        self._own = own
         self._directory = directory
         self._nothing: dict[int, dict[str, Column]] = {}
         """By block, the columns where nobody is born: drawing nothing, attribute by attribute, takes its time too."""
@@ -67,8 +67,7 @@ class Births:
             columns |= segmentation_columns(block, population.segmentations) | self._identity(rows, births)
         if not len(births):
             self._nothing[block.index] = columns
-        if block.index in self._own:
-            emit(name, rows, dict(columns))
+        emit(name, rows, dict(columns))
         return {known: columns[known] for known in (*population.kept, *(s.name for s in population.segmentations))}
 
     def _newborn(self, block: Block, window: Window) -> Newborn:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import Column
-from sim.engine.clocks import Tokens
+from sim.engine.clocks import NEVER, Tokens
 from sim.engine.growable import Growable, GrowableColumn
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness
 from sim.engine.roster import Newborn
+from sim.engine.varying import Varying
 from sim.engine.vintage import Vintage
 from sim.engine.weights import Weights
 from sim.engine.window import Window
@@ -44,7 +45,9 @@ class Block:
         self.index = index
         self.parent = parent
         self.randomness = randomness
-        self.columns = {name: GrowableColumn() for name in sorted(population.kept)}
+        self.columns = {
+            name: Varying() if name in population.changing else GrowableColumn() for name in sorted(population.kept)
+        }
         self._birth = Growable(np.int64)
         self._id = Growable(np.int64)
         self._parent = Growable(np.int64)
@@ -104,6 +107,31 @@ class Block:
             assert block is not None
             entities, block = block.parents[entities], block.parent
         return entities
+
+    def attribute(self, name: str, entities: Indices, times: NDArray[np.int64] | None = None) -> Column:
+        """A kept attribute of entities at times of the present window; when it begins (or at birth) without `times`."""
+        kept = self.columns[name]
+        if isinstance(kept, Varying):
+            return kept.before(entities) if times is None else kept.at(entities, times)
+        return kept.column.take(entities)
+
+    def close(self) -> None:
+        """End the window: changes of attributes become their values."""
+        for name in self.population.changing:
+            if isinstance(kept := self.columns.get(name), Varying):
+                kept.close()
+
+    def ended(self, entities: Indices) -> NDArray[np.int64]:
+        """When entities, or one that they belong to, entered a terminal state; NEVER for those who have not yet."""
+        ends = np.full(len(entities), NEVER)
+        block: Block | None = self
+        while block is not None:
+            if block.machine is not None:
+                ends = np.minimum(ends, block.machine.ended(entities))
+            if block.parent is not None:
+                entities = block.parents[entities]
+            block = block.parent
+        return ends
 
     def admit(self, newborn: Newborn, window: Window) -> None:
         """Take in those who are born in `window`."""

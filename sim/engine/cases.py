@@ -18,6 +18,7 @@ from sim.engine.branching import END, Brancher, Places
 from sim.engine.calendar import Calendar, Pending
 from sim.engine.facts import check_room, fact_ids, stable_order
 from sim.engine.fanout import Emit, Hear
+from sim.engine.making import Making
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
 from sim.engine.visits import Journal, cases_of, nothing, stay, visits_of
@@ -27,7 +28,7 @@ from sim.maths.instants import format_instant
 from sim.model.model import Flow
 
 _MOST_ROUNDS = 100_000
-_MOVING = frozenset({"step", "index"})
+_MOVING = frozenset({"case.step", "case.index"})
 
 
 class Moves:
@@ -69,9 +70,10 @@ def parts_of(around: Surroundings, flow: Flow, blocks: list[Block], hear: Hear, 
 class Part:
     """The cases of one process in one block: `open` a window, let visits `leave`, `close` it.
 
-    A case that waits is a row of a `Pending`: its next step's time, its entity, and, carried along, `case`, `began`,
-    `step`, `index`, the number of visits of each step that something depends on, and its attributes. `queueing` are the
-    visits of the window that have come to a resource and have not been taken from there (see `sim.engine.visits`).
+    A case that waits is a row of a `Pending`: its next step's time, its entity, and, carried along, its `case.id`, when
+    it began (`case.began`), its step and index, the number of visits of each step that something depends on, and its
+    attributes, which have no dot in their names. `queueing` are the visits of the window that have come to a resource
+    and have not been taken from there (see `sim.engine.visits`).
     """
 
     def __init__(self, around: Surroundings, flow: Flow, block: Block, happening: Happening | None, hear: Hear) -> None:
@@ -84,6 +86,7 @@ class Part:
         self._hear = hear
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
         self._brancher = Brancher(flow, block, around.incidents)
+        self._making = Making(block, [(flow.name, flow.each, flow.sets)])
         self._steps = strings(flow.steps)
         self._visits = [f"visits.{step}" for step in flow.counted]
         self._calendar, self._staying, self._visiting, self._ending = (
@@ -141,8 +144,8 @@ class Part:
         rows = EventRows(self._around, block, window, flow.name, times, entities, ids, flow.values, given)
         carried = flow.table.evaluate(rows)
         nothing = Column.of(np.zeros(len(times), dtype=np.int64))
-        carried |= {"case": Column.of(ids), "began": Column.of(times), "index": nothing}
-        carried |= {"step": Column.of(self._first(len(times), window)), **dict.fromkeys(self._visits, nothing)}
+        carried |= {"case.id": Column.of(ids), "case.began": Column.of(times), "case.index": nothing}
+        carried |= {"case.step": Column.of(self._first(len(times), window)), **dict.fromkeys(self._visits, nothing)}
         return Pending(times, entities, carried)
 
     def _first(self, count: int, window: Window) -> NDArray[np.int64]:
@@ -233,12 +236,14 @@ class Part:
         visits = [carried[name].values for name in self._visits]
         counted = np.stack(visits, axis=1) if visits else np.zeros((len(cases.times), 0), dtype=np.int64)
         rows = np.arange(len(cases.times))
-        return Places(rows, cases.entities, cases.times, carried["step"].values, carried["index"].values, counted)
+        return Places(
+            rows, cases.entities, cases.times, carried["case.step"].values, carried["case.index"].values, counted
+        )
 
     def _at(self, cases: Pending, places: Places) -> Pending:
         """`cases` as they are at `places`, with their attributes."""
         carried = {name: column.take(places.case) for name, column in cases.carried.items() if name not in _MOVING}
-        carried |= {"step": Column.of(places.steps), "index": Column.of(places.index)}
+        carried |= {"case.step": Column.of(places.steps), "case.index": Column.of(places.index)}
         carried |= {name: Column.of(places.visits[:, place]) for place, name in enumerate(self._visits)}
         return Pending(places.times, places.entities, carried)
 
@@ -254,7 +259,7 @@ class Part:
         ids = fact_ids(flow.name, len(steps), block.index, window)
         columns = {name: cases.carried[name].take(steps.case) for name in flow.table.types}
         columns |= {
-            f"{flow.name}_case_id": cases.carried["case"].take(steps.case),
+            f"{flow.name}_case_id": cases.carried["case.id"].take(steps.case),
             "step": Column.coded(steps.steps, self._steps),
             "step_index": Column.of(steps.index),
         }
@@ -270,7 +275,8 @@ class Part:
             columns,
             steps=steps.steps,
         )
-        columns = columns | flow.each.evaluate(rows)
+        (drawn,) = self._making.columns([rows])
+        columns = columns | drawn
         columns[f"{flow.name}_id"] = Column.of(ids)
         columns[f"{block.population.name}_id"] = Column.of(block.ids[steps.entities])
         emit(flow.name, rows, columns)
@@ -278,14 +284,14 @@ class Part:
     def _emit_cases(self, cases: Pending, window: Window, emit: Emit) -> None:
         flow, block = self._flow, self._block
         assert flow.cases is not None
-        ids = cases.carried["case"].values
+        ids = cases.carried["case.id"].values
         rows = EventRows(self._around, block, window, flow.cases.name, cases.times, cases.entities, ids, flow.values)
         columns = {name: cases.carried[name] for name in flow.table.types}
         columns |= {
             f"{flow.cases.name}_id": Column.of(ids),
             f"{block.population.name}_id": Column.of(block.ids[cases.entities]),
-            "started_at": Column(cases.carried["began"].values, TIME_TYPE),
-            "last_step": Column.coded(cases.carried["step"].values, self._steps),
-            "steps": Column.of(cases.carried["index"].values + 1),
+            "started_at": Column(cases.carried["case.began"].values, TIME_TYPE),
+            "last_step": Column.coded(cases.carried["case.step"].values, self._steps),
+            "steps": Column.of(cases.carried["case.index"].values + 1),
         }
         emit(flow.cases.name, rows, columns)

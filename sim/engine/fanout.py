@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from sim.attributes.column import Column
 from sim.engine.block import Block
 from sim.engine.facts import fact_ids
+from sim.engine.making import Making
 from sim.engine.rows import EventRows, Surroundings
-from sim.engine.sequences import Sequences
 from sim.engine.trigger import Starter
 from sim.engine.window import Window
 from sim.model.model import Follower
@@ -28,7 +28,7 @@ class Fanout:
         self._block = block
         self._follower = follower
         self._starter = Starter(around, follower.trigger, follower.name, struck=True)
-        self._sequences = Sequences([(follower.name, follower.table)])
+        self._making = Making(block, [(follower.name, follower.table, follower.sets)])
         self._children = [Fanout(around, block, child) for child in follower.children]
 
     def advance(self, window: Window, rows: EventRows, columns: Mapping[str, Column], emit: Emit) -> None:
@@ -39,8 +39,7 @@ class Fanout:
         own = EventRows(
             self._around, block, window, follower.name, due.times, due.entities, ids, follower.values, due.carried
         )
-        made = follower.table.evaluate(own)
-        self._sequences.complete(block, [own], [made])
+        (made,) = self._making.columns([own])
         source = f"{follower.trigger.source}_id"
         made |= {
             f"{follower.name}_id": Column.of(ids),

@@ -7,7 +7,7 @@ the points of the rate-driven streams are a sample, whose size keeps the error o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,9 +135,10 @@ def _sources(model: Model) -> dict[str, str]:
 
 
 def _whole(model: Model) -> frozenset[str]:
-    """The streams that lead to births, changes of state or queues: a sample of them would change the world."""
+    """The streams that lead to births, changes of states or attributes, or queues: a sample would change the world."""
     sources = _sources(model)
-    whole = {flow.name for flow in model.flows if flow.visits is not None}
+    whole = {flow.name for flow in model.flows if flow.visits is not None or flow.sets}
+    whole |= {activity.name for activity in model.activities if activity.sets} | set(_setting(model))
     for population in model.populations:
         whole |= {population.trigger.source} if population.trigger is not None else set()
         for exits in population.machine.exits if population.machine is not None else ():
@@ -145,6 +146,16 @@ def _whole(model: Model) -> frozenset[str]:
     while more := {sources[name] for name in whole if name in sources} - whole:
         whole |= more
     return frozenset(whole)
+
+
+def _setting(model: Model) -> Iterator[str]:
+    """The streams that follow from others and set attributes."""
+    families = [*(activity.children for activity in model.activities), model.followers]
+    while families:
+        for follower in families.pop():
+            families.append(follower.children)
+            if follower.sets:
+                yield follower.name
 
 
 def _starters(model: Model) -> dict[str, Activity]:

@@ -45,8 +45,8 @@ class GrowableColumn:
 
     __slots__ = ("_pieces",)
 
-    def __init__(self) -> None:
-        self._pieces: list[Column] = []
+    def __init__(self, *pieces: Column) -> None:
+        self._pieces = list(pieces)
 
     def extend(self, column: Column) -> None:
         """Append the elements of `column`, which has the type of those before it."""

@@ -60,37 +60,52 @@ class Transitions:
         return History(self.take(ordered(self.entities, self.times)), size)
 
 
-class History:
-    """Changes by (entity, time). `size` is how many entities there are, whether they change or not."""
+class Succession:
+    """What happens to entities one after the other, by (entity, time): `entities` and `times`, int64[n] each.
 
-    def __init__(self, changes: Transitions, size: int) -> None:
-        self.changes = changes
-        new = np.ones(len(changes), dtype=np.bool_)
-        np.not_equal(changes.entities[1:], changes.entities[:-1], out=new[1:])
+    `size` is how many entities there are, whether anything happens to them or not; something does (n > 0).
+    """
+
+    def __init__(self, entities: Indices, times: Times, size: int) -> None:
+        self._times = times
+        new = np.ones(len(entities), dtype=np.bool_)
+        np.not_equal(entities[1:], entities[:-1], out=new[1:])
         self._first = np.flatnonzero(new)
-        self._end = np.append(self._first[1:], len(changes))
+        self._end = np.append(self._first[1:], len(entities))
         self._place = np.empty(size, dtype=np.int64)
-        self.entities = changes.entities.take(self._first)
-        """Who changes, ascending."""
+        self.entities = entities.take(self._first)
+        """To whom something happens, ascending."""
         self._place[self.entities] = np.arange(len(self._first))
         self._most = int((self._end - self._first).max())
 
     def first(self, entities: Indices) -> Indices:
-        """The place in `changes` of the first change of each entity, all of which do change."""
+        """The first place of each entity, to all of whom something happens."""
         return self._first.take(self._place.take(entities))
 
     def last(self, entities: Indices, times: Times) -> Indices:
-        """The place in `changes` of the last change of each entity at or before a time; -1 where there is none."""
+        """The last place of each entity at or before a time; -1 where there is none."""
         place = self._place.take(entities)
         first, end = self._first.take(place), self._end.take(place)
         last = first - 1
-        # Bisection within each entity's few changes: a third of what searching among all of them costs.
+        # Bisection within each entity's few places: a third of what searching among all of them costs.
         for step in (1 << bit for bit in reversed(range(self._most.bit_length()))):
             probe = last + step
-            passed = self.changes.times.take(probe, mode="clip") <= times
+            passed = self._times.take(probe, mode="clip") <= times
             passed &= probe < end
             last += passed * step
         return np.where(last >= first, last, -1)
+
+    def final(self) -> Indices:
+        """The last place of each of `entities`."""
+        return self._end - 1
+
+
+class History(Succession):
+    """Changes of state by (entity, time)."""
+
+    def __init__(self, changes: Transitions, size: int) -> None:
+        super().__init__(changes.entities, changes.times, size)
+        self.changes = changes
 
     def extremes(
         self, entities: Indices, factors: NDArray[np.float64]

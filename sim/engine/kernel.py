@@ -42,6 +42,7 @@ def live(
     """The life of a component: fill a window, sleep until the next."""
     for window in ticks:
         component.advance(window, world.emit)
+        world.spread()
         yield _Boundary(env, window.until - window.start)
 
 

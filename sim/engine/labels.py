@@ -24,10 +24,11 @@ Piece = tuple[NDArray[np.int64], Columns]
 
 
 class Labels:
-    """Collects the ground truth of the present window."""
+    """Collects the ground truth of the present window, of the blocks that are a shard's `own`."""
 
-    def __init__(self, model: Model, incidents: Incidents) -> None:
+    def __init__(self, model: Model, incidents: Incidents, own: frozenset[int]) -> None:
         self._model = model
+        self._own = own
         self._incidents = incidents
         self._kinds = {population.name: code for code, population in enumerate(model.populations)}
         self._entities = strings(list(self._kinds))
@@ -61,7 +62,7 @@ class Labels:
     def strike(self, incident: Incident, block: Block) -> None:
         """Take in whom an incident has struck in a block in the present window."""
         entities, begins, ends = onsets(block.spells[incident.index], int(NEVER))
-        if not incident.labelled or not len(entities):
+        if not incident.labelled or not len(entities) or block.index not in self._own:
             return
         kind = np.full(len(entities), self._kinds[block.population.name])
         columns = self._span(incident, begins, ends) | {

@@ -128,6 +128,11 @@ class MachineState:
             states[moving[some]] = self.history.changes.target[last[some]]
         return states
 
+    def ended(self, entities: Indices) -> Times:
+        """When entities entered a terminal state; NEVER for those who have not by the end of the present window."""
+        over = self.machine.terminal[self._state.values.take(entities)]
+        return np.where(over, self._since.values.take(entities), NEVER)
+
     def since(self, entities: Indices, times: Times) -> Times:
         """When entities entered the states that they are in at `times`."""
         since: Times = self._since.values.take(entities)

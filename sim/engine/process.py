@@ -91,7 +91,7 @@ class BlockView:
             return Column.of(block.births[local].view("datetime64[us]"))
         if name not in block.columns:
             raise ParameterError(f"{kind}.{name} is not kept; kept are {sorted(block.columns)}: name it in `reads`")
-        return block.columns[name].column.take(local)
+        return block.attribute(name, local, np.full(len(local), self.now, dtype=np.int64))
 
     def emit(self, *, entity: ArrayLike, **columns: ArrayLike) -> None:
         """One fact now for each of the entities (ids); `columns` has what the process's schema declares."""

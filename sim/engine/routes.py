@@ -38,8 +38,9 @@ def groups(used: Sequence[int], flows: Sequence[Flow]) -> list[list[int]]:
 
 
 def returns(flow: Flow, group: Sequence[int]) -> NDArray[np.int64]:
-    """By step, the least time from leaving it to arriving at one of the resources of `group`; NEVER where no way does.
+    """By step at a resource of `group`, the least time from leaving it to arriving at one of them again.
 
+    NEVER where no way leads back, and at all other steps: who has not been at the group yet does not come back to it.
     Bounds of distributions count as far as they are known; 0 is always right.
     """
     found = [NEVER] * len(flow.steps)
@@ -47,7 +48,8 @@ def returns(flow: Flow, group: Sequence[int]) -> NDArray[np.int64]:
         for step in range(len(flow.steps)):
             for target, delay in _ways(flow, step):
                 found[step] = min(found[step], delay + _ahead_of(flow, target, group, found))
-    return np.array(found, dtype=np.int64)
+    within = [service is not None and service.resource in group for service in flow.services]
+    return np.where(within, np.array(found, dtype=np.int64), NEVER)
 
 
 def _ahead_of(flow: Flow, step: int, group: Sequence[int], found: Sequence[int]) -> int:

@@ -78,6 +78,7 @@ class EventRows:
         values: Values,
         given: Mapping[str, Column] | None = None,
         subject: str | None = None,
+        number: int = 0,
         origins: NDArray[np.int64] | None = None,
         steps: NDArray[np.int64] | None = None,
     ) -> None:
@@ -94,13 +95,26 @@ class EventRows:
         self._origins = origins
         self._steps = steps
         self._levels: dict[int, NDArray[np.float64]] = {}
+        self._round = f"/round {number}" if number else ""
 
     def __len__(self) -> int:
         return len(self.times)
 
+    def part(self, which: NDArray[np.int64], number: int) -> EventRows:
+        """Those of the rows that are at `which`, ascending, with random streams of the round `number`."""
+        given = {name: column.take(which) for name, column in self._given.items()}
+        times, entities, ids = self.times[which], self.entities[which], self.ids[which]
+        around, block, window = self._around, self.block, self._window
+        part = EventRows(
+            around, block, window, self._name, times, entities, ids, self._values, given, self.subject, number
+        )
+        part._levels = {hit.incident: self.level(hit)[which] for hit in around.incidents.of(self._name)}
+        return part
+
     def rng(self, name: str) -> np.random.Generator:
         """The random stream of one attribute of these rows."""
-        return self._around.randomness.generator(f"{self._name}/{name}", self.block.index, self._window.number)
+        name = f"{self._name}/{name}{self._round}"
+        return self._around.randomness.generator(name, self.block.index, self._window.number)
 
     def shared_rng(self, name: str) -> np.random.Generator:
         """A random stream that is the same wherever it is asked for."""
@@ -110,6 +124,8 @@ class EventRows:
         """What is known of the rows; raises KeyError for anything else."""
         if name in self._given:
             return self._given[name]
+        if name == f"{self._name}_id":
+            return Column.of(self.ids)
         if name == "event_time":
             return Column(self.times, TIME_TYPE)
         if name == "age":
@@ -130,7 +146,7 @@ class EventRows:
     def _of(self, block: Block, entities: NDArray[np.int64], name: str) -> Column:
         """Attribute, state, segment, id or birth of entities of `block`, as of the rows' times."""
         if name in block.columns:
-            return block.columns[name].column.take(entities)
+            return block.attribute(name, entities, self.times)
         if name in ("id", f"{block.population.name}_id"):
             return Column.of(block.ids[entities])
         if name == "born_at":

@@ -95,8 +95,17 @@ def _posted(spec: Sequential, added: Floats) -> Floats:
     return added * sign + 0.0
 
 
-def _level(block: Block, level: float | str, entities: NDArray[np.int64], null: float = 0.0) -> Floats:
-    """A number, or the attribute of `entities` or of their ancestors that holds it: float64[n]; `null` for nulls."""
+def _level(
+    block: Block,
+    level: float | str,
+    entities: NDArray[np.int64],
+    null: float = 0.0,
+    times: NDArray[np.int64] | None = None,
+) -> Floats:
+    """A number, or the attribute of `entities` or of their ancestors that holds it: float64[n]; `null` for nulls.
+
+    Attributes are as of `times`, or as the newborn have them.
+    """
     if not isinstance(level, str):
         return np.full(len(entities), float(level))
     kind, _, name = level.rpartition(".")
@@ -105,7 +114,7 @@ def _level(block: Block, level: float | str, entities: NDArray[np.int64], null: 
     holders = block.ancestors(entities, generation)
     if name == "id":
         return lineage[generation].ids[holders].astype(np.float64)
-    values = lineage[generation].columns[name].column.take(holders).floats()
+    values = lineage[generation].attribute(name, holders, times).floats()
     return np.where(np.isnan(values), null, values)
 
 
@@ -178,6 +187,6 @@ def _floors(block: Block, track: _Track, facts: Sequence[EventRows]) -> tuple[Fl
     for entry, own in zip(track.entries, facts, strict=True):
         floor = entry.spec.floor if isinstance(entry.spec, RunningTotal) else None
         any_ |= floor is not None
-        bounds.append(_level(block, -np.inf if floor is None else floor, own.entities, -np.inf))
+        bounds.append(_level(block, -np.inf if floor is None else floor, own.entities, -np.inf, own.times))
         clipped.append(np.full(len(own), isinstance(entry.spec, RunningTotal) and entry.spec.below == "clip"))
     return (np.concatenate(bounds), np.concatenate(clipped)) if any_ else None

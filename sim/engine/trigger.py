@@ -62,7 +62,10 @@ class Starter:
                 times = times + delays(trigger.after, rng, len(sources), factor)
         source = trigger.source
         known = {**columns, TIME: Column(rows.times, TIME_TYPE)}
-        carried = {f"{source}.{name}": known[name].take(sources) for name in sorted(trigger.carried)}
+        # What a birth's fact says of an attribute that changes is not what it is when something follows from it.
+        own = source == rows.subject and not trigger.generations
+        kept = trigger.carried - rows.block.population.changing if own else trigger.carried
+        carried = {f"{source}.{name}": known[name].take(sources) for name in sorted(kept)}
         carried[f"{source}_id"] = Column.of(rows.ids[sources])
         entities = rows.block.ancestors(rows.entities[sources], trigger.generations)
         return Pending(times, entities, carried)

@@ -20,7 +20,8 @@ from sim.engine.fanout import Emit
 from sim.engine.resources import NEVER, OPEN, RENEGED, Queue
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.window import Window
-from sim.model.model import Flow, Service
+from sim.model.model import Flow
+from sim.model.queueing import Service
 
 # No attribute has a dot in its name.
 _SERVICE, _DEADLINE, _PRIORITY = _WAITING = ("visit.service", "visit.deadline", "visit.priority")
@@ -104,7 +105,7 @@ def earliest_return(visits: Pending, opening: int, back: NDArray[np.int64]) -> i
     """
     ends = np.maximum(visits.times, opening) + visits.carried[_SERVICE].values
     ends = np.minimum(ends, visits.carried[_DEADLINE].values)
-    after = back[visits.carried["step"].values]
+    after = back[visits.carried["case.step"].values]
     return int(np.where(after < NEVER, ends + np.minimum(after, _LONGEST), NEVER).min())
 
 
@@ -128,18 +129,18 @@ class Journal:
         """Emit the visits that ended in `window`."""
         flow, block = self._flow, self._block
         assert flow.visits is not None
-        visits = visits.take(np.lexsort((visits.carried["case"].values, visits.times)))
-        name, times, step = flow.visits.name, visits.times, visits.carried["step"].values
+        visits = visits.take(np.lexsort((visits.carried["case.id"].values, visits.times)))
+        name, times, step = flow.visits.name, visits.times, visits.carried["case.step"].values
         arrived, started = visits.carried[_ARRIVED].values, visits.carried[_STARTED].values
         reneged = started == RENEGED
         ids = fact_ids(name, len(times), block.index, window)
         rows = EventRows(self._around, block, window, name, times, visits.entities, ids, flow.values)
         columns = {
             f"{name}_id": Column.of(ids),
-            f"{flow.name}_case_id": visits.carried["case"],
+            f"{flow.name}_case_id": visits.carried["case.id"],
             f"{block.population.name}_id": Column.of(block.ids[visits.entities]),
             "step": Column.coded(step, self._steps),
-            "step_index": visits.carried["index"],
+            "step_index": visits.carried["case.index"],
             "resource": Column.coded(self._resource[step], self._resources),
             "outcome": Column.coded(reneged.astype(np.int64), _OUTCOMES),
             "queued_at": Column(arrived, TIME_TYPE),

@@ -12,6 +12,7 @@ from sim.engine.afflict import Afflict
 from sim.engine.births import Births
 from sim.engine.block import Block
 from sim.engine.cases import Cases, parts_of
+from sim.engine.chronicle import Chronicles
 from sim.engine.contention import Contention
 from sim.engine.directory import Directory
 from sim.engine.facts import Facts, merge
@@ -28,7 +29,7 @@ from sim.engine.window import Window
 from sim.model.model import Model, Node, Population
 from sim.scenario.incidents import LABEL
 
-Component = Births | Lifecycle | Afflict | Acting | Following | Cases | Contention
+Component = Births | Lifecycle | Afflict | Acting | Following | Cases | Contention | Chronicles
 
 
 class World:
@@ -49,9 +50,10 @@ class World:
         self.components: list[Component] = []
         self._offspring: dict[tuple[str, int], tuple[tuple[int, int], Offspring]] = {}
         self._facts: defaultdict[str, list[Facts]] = defaultdict(list)
+        self._changing: list[list[Block]] = []
         self._complete = _known_everywhere(model)
         self.incidents = Incidents(model, self.randomness)
-        self._labels = Labels(model, self.incidents)
+        self._labels = Labels(model, self.incidents, own)
         self._around = Surroundings(model, self.randomness, self.directories, self._children, self.incidents)
         self._emitted = frozenset(stream.name for stream in model.streams)
         self._heard = _heard(model)
@@ -67,11 +69,12 @@ class World:
 
         The label is added to the columns of a stream that carries its own.
         """
-        if stream in self._struck:
+        own = rows.block.index in self.own
+        if stream in self._struck and own:
             self._labels.mark(stream, rows)
         if stream in self._marked:
             columns[LABEL] = rows.label()
-        if stream in self._emitted:
+        if stream in self._emitted and own:
             self.add(stream, Facts(rows.times, columns))
         if stream in self._heard:
             self._happened[stream, rows.block.index] = (rows, columns)
@@ -86,9 +89,19 @@ class World:
             if isinstance(component, Lifecycle):
                 component.listen(window)
         self._happened.clear()
+        for blocks in self._changing:
+            for block in blocks:
+                block.close()
+        for directory in self.directories.values():
+            directory.close()
         if 0 in self.own:
             self._labels.begin(window)
         self._labels.close(window, self.add)
+
+    def spread(self) -> None:
+        """Let those who look entities up know of the changes that a component has made, once it has made them all."""
+        for directory in self.directories.values():
+            directory.follow()
 
     def collect(self, window: Window) -> Iterator[Batch]:
         """The facts of `window`, one batch a stream, by rank; they are forgotten here."""
@@ -120,18 +133,20 @@ class World:
         }
         self.rosters[population.name] = roster
         self.blocks[population.name] = blocks
+        if population.changing & population.kept:
+            self._changing.append(list(blocks.values()))
         if population.shared:
-            self.directories[population.name] = Directory(roster)
+            self.directories[population.name] = Directory(roster, list(blocks.values()))
 
     def _component(self, node: Node, thinning: Mapping[str, float]) -> Component:
-        """What does a node's work in the blocks of this shard (births: in all that are known here)."""
+        """What does a node's work in the blocks of this shard (births, and what is needed everywhere: in all known)."""
         model, around = self.model, self._around
         population = model.populations[node.population]
         known = self.blocks[population.name]
-        blocks = [block for block in known.values() if block.index in self.own]
+        blocks = self._blocks(node, population)
         if node.kind == "births":
             directory = self.directories.get(population.name)
-            return Births(around, population, self.rosters[population.name], known, self.own, directory, self._hear)
+            return Births(around, population, self.rosters[population.name], known, directory, self._hear)
         if node.kind == "states":
             return Lifecycle(around, population, blocks, self._hear)
         if node.kind == "incident":
@@ -140,18 +155,24 @@ class World:
         if node.kind == "follower":
             follower = next(follower for follower in model.followers if follower.name == node.names[0])
             return Following(around, follower, blocks, self._hear)
+        if node.kind == "history":
+            chronicle = next(told for told in model.chronicles if told.population == node.population)
+            return Chronicles(model, chronicle, blocks, self.add)
         if node.kind == "process":
             return self._process(node, thinning)
         activities = [activity for activity in model.activities if activity.name in node.names]
         return Acting(around, activities, blocks, thinning)
+
+    def _blocks(self, node: Node, population: Population) -> list[Block]:
+        known = self.blocks[population.name].values()
+        return [block for block in known if node.everywhere or block.index in self.own]
 
     def _process(self, node: Node, thinning: Mapping[str, float]) -> Component:
         """One process, or several that share resources."""
         flows = [flow for flow in self.model.flows if flow.name in node.names]
         parts = []
         for flow in flows:
-            known = self.blocks[self.model.populations[flow.population].name]
-            blocks = [block for block in known.values() if block.index in self.own]
+            blocks = self._blocks(node, self.model.populations[flow.population])
             parts += parts_of(self._around, flow, blocks, self._hear, thinning.get(flow.name, 1.0))
         shared = any(flow.visits is not None for flow in flows)
         return Contention(self.model, parts, self.add) if shared else Cases(parts)
@@ -172,8 +193,13 @@ class World:
 
 
 def _known_everywhere(model: Model) -> frozenset[int]:
-    """The populations that every shard needs all blocks of: those that are looked up, and what these descend from."""
-    return frozenset(kin.index for kind in model.populations if kind.shared for kin in model.lineage(kind))
+    """The populations that every shard needs all blocks of.
+
+    Those that are looked up, those whose facts change them, and what these descend from.
+    """
+    needed = [kind for kind in model.populations if kind.shared]
+    needed += [model.populations[node.population] for node in model.nodes if node.everywhere]
+    return frozenset(kin.index for kind in needed for kin in model.lineage(kind))
 
 
 def _heard(model: Model) -> frozenset[str]:

@@ -8,12 +8,14 @@ import numpy as np
 
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
-from sim.model.followers import children_of, looked_up, names_of, reads_states_at_all
+from sim.model.changing import part_of, settings_of
+from sim.model.followers import children_of, columns_of, looked_up, names_of, parts_of, reads_states_at_all
 from sim.model.ground import Ground
 from sim.model.incidents import replacements, struck
 from sim.model.model import Activity, Follower, Node
 from sim.model.schemas import fact_stream, labelled
 from sim.model.segments import profile_of, values_of
+from sim.model.settings import Setting
 from sim.model.sizes import expected_rate
 from sim.model.tables import reads_state
 from sim.scenario.schema import StreamSpec
@@ -31,11 +33,18 @@ def activity_of(ground: Ground, name: str, spec: StreamSpec) -> Activity:
     )
     stream = fact_stream(name, spec.entity, None, labelled(table.schema(), spec.label), ground.rank, spec.description)
     ground.note(stream, spec.entity)
-    return acting(ground, name, spec, table, stream, children_of(ground, path, spec.children, stream))
+    sets = settings_of(ground, path, spec.entity, spec.sets, columns_of(table, stream))
+    return acting(ground, name, spec, table, stream, children_of(ground, path, spec.children, stream), sets)
 
 
 def acting(
-    ground: Ground, name: str, spec: StreamSpec, table: AttributeTable, stream: Stream, children: tuple[Follower, ...]
+    ground: Ground,
+    name: str,
+    spec: StreamSpec,
+    table: AttributeTable,
+    stream: Stream,
+    children: tuple[Follower, ...] = (),
+    sets: tuple[Setting, ...] = (),
 ) -> Activity:
     """An activity of which the stream is made."""
     kind = spec.entity
@@ -53,6 +62,7 @@ def acting(
         states=profile.states,
         values=values_of(ground.scenario.entities[kind], segmentations, spec.segments),
         table=table,
+        sets=sets,
         children=children,
         stream=stream,
         expected=ground.entities[kind] * expected_rate(ground.scenario, ground.binder, spec) * run,
@@ -76,7 +86,9 @@ def group(ground: Ground, activities: Sequence[Activity]) -> None:
         seen |= {kind for child in children for kind in looked_up(child)}
         node = Node("streams", together[0].population, tuple(activity.name for activity in together))
         waits = ground.waits(kinds[together[0].population], stateful, seen)
-        ground.graph.add(node, together[0].name, names, waits)
+        own = ", ".join(node.names)
+        parts = [part_of(own, [a.table for a in together], [setting for a in together for setting in a.sets])]
+        ground.graph.add(node, together[0].name, names, waits, [*parts, *parts_of(children)])
 
 
 def _sharing(activities: Sequence[Activity]) -> list[list[Activity]]:

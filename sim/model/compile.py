@@ -13,6 +13,7 @@ from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.births import births_of
+from sim.model.changing import arrange, everywhere
 from sim.model.facts import add_process, facts_of
 from sim.model.ground import Ground
 from sim.model.incidents import disturbances_of, hits_of, incidents_of
@@ -26,6 +27,7 @@ from sim.model.segments import machine_of, segmentations_of, values_of
 from sim.model.sharing import sharing_problems
 from sim.model.sizes import choose_tick, expected_entities
 from sim.model.tables import Tables
+from sim.model.telling import told
 from sim.model.triggering import conception, pushes
 from sim.model.volumes import volumes
 from sim.scenario.schema import Entity, Scenario
@@ -67,6 +69,9 @@ class _Compiler:
         triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
         resources = resources_of(self.ground)
+        late = arrange(self.ground.graph)
+        everywhere(self.ground.graph, self.tables.readers.looked_up)
+        chronicles = told(self.ground)
         disturbances = disturbances_of(self.ground, incidents)
         self._check()
         nodes = self.ground.graph.order()
@@ -86,11 +91,12 @@ class _Compiler:
             followers=followers,
             flows=flows,
             resources=resources,
+            chronicles=chronicles,
             disturbances=disturbances,
             nodes=nodes,
             streams=tuple(self.ground.streams),
             processes=self.processes,
-            order=(*words(nodes, self.order, machines), *sharing(resources)),
+            order=(*words(nodes, self.order, machines), *late, *sharing(resources)),
         )
 
     def _tick(self) -> int:
@@ -143,7 +149,8 @@ class _Compiler:
             profiles=tuple(self.ground.profiles.get(kind, ())),
             values=values_of(entity, self.segmentations[kind], {}),
             table=table,
-            kept=frozenset(self.tables.readers.kept(kind) & set(table.types)),
+            kept=frozenset(table.types if entity.history else self.tables.readers.kept(kind) & set(table.types)),
+            changing=frozenset(self.ground.changing.get(kind, ())),
             # Whoever is looked up needs its ancestors wherever it is known.
             shared=kind in self.tables.readers.shared,
             stream=streams[0],

@@ -13,11 +13,14 @@ from sim.batch import Stream
 from sim.errors import Problem
 from sim.model.activities import acting, depends
 from sim.model.binding import Binder
+from sim.model.changing import condition_of, part_of, settings_of
 from sim.model.ground import Ground, reads_states
 from sim.model.incidents import replacements
-from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Service, Trigger
+from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Trigger
+from sim.model.queueing import Service
 from sim.model.schemas import case_stream, labelled, step_stream, visit_stream
 from sim.model.segments import values_of
+from sim.model.settings import Setting
 from sim.model.tables import carried_of, reads_state
 from sim.model.triggering import trigger_of
 from sim.scenario import processes as language
@@ -51,9 +54,10 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
     stateful = reads_state(table) or reads_state(each) or (start is not None and depends(start)) or reads_states(on)
     names = tuple(stream.name for stream in (stream, cases, visits) if stream is not None)
     node = Node("process", ground.index[kind], names)
-    ground.graph.add(
-        node, name, node.names, ground.waits(kind, stateful, {**table.lookups, **each.lookups}) | ground.after(on)
-    )
+    sets = _settings(ground, name, spec, table, each)
+    parts = [part_of(name, [table], [], [condition_of(on)]), part_of(f"steps of {name}", [each], sets)]
+    waits = ground.waits(kind, stateful, {**table.lookups, **each.lookups}) | ground.after(on)
+    ground.graph.add(node, name, node.names, waits, parts)
     return Flow(
         name=name,
         population=ground.index[kind],
@@ -68,6 +72,7 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
         values=values_of(ground.scenario.entities[kind], ground.segmentations[kind], {}),
         table=table,
         each=each,
+        sets=sets,
         stream=stream,
         cases=cases,
         visits=visits,
@@ -77,10 +82,26 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
 
 def _of_each_step(ground: Ground, name: str, spec: language.Process, table: AttributeTable) -> AttributeTable:
     """What is drawn at every step, which may read the step and what the case carries along."""
-    context = ground.tables.context(spec.entity) | table.types
-    context |= {"step": STRING_CODES, "step_index": pa.int64(), f"{name}_case_id": pa.int64()}
+    context = ground.tables.context(spec.entity) | _of_steps(name, table)
     path = f"processes.{name}"
     return ground.tables.make(path, spec.each, context, key="each", replacements=replacements(ground, path))
+
+
+def _of_steps(name: str, table: AttributeTable) -> dict[str, pa.DataType]:
+    """The columns that every step has, and what the case carries along."""
+    return table.types | {"step": STRING_CODES, "step_index": pa.int64(), f"{name}_case_id": pa.int64()}
+
+
+def _settings(
+    ground: Ground, name: str, spec: language.Process, table: AttributeTable, each: AttributeTable
+) -> tuple[Setting, ...]:
+    """What the steps set."""
+    columns = _of_steps(name, table) | each.types | {f"{name}_id": pa.int64()}
+    return tuple(
+        setting
+        for code, (step, does) in enumerate(spec.steps.items())
+        for setting in settings_of(ground, f"processes.{name}.steps.{step}", spec.entity, does.sets, columns, code)
+    )
 
 
 def _firsts(spec: language.Process) -> Factors:
@@ -94,7 +115,7 @@ def _beginning(
 ) -> tuple[Activity | None, Trigger | None]:
     """What starts the cases: a hidden activity, or the facts of the stream `source`."""
     if spec.start.on is None or source is None:
-        return acting(ground, name, start_of(spec), table, stream, ()), None
+        return acting(ground, name, start_of(spec), table, stream), None
     carried = carried_of(table, source.name)
     path = f"processes.{name}.start.on"
     return None, trigger_of(ground, path, spec.start.on, spec.entity, carried, spec.count)

@@ -37,6 +37,8 @@ class Ground:
     graph: Graph = field(default_factory=Graph)
     profiles: dict[str, list[Profile]] = field(default_factory=dict)
     hits: Mapping[str, tuple[Hit, ...]] = field(default_factory=dict)
+    changing: dict[str, set[str]] = field(default_factory=dict)
+    """By kind, the attributes that facts set."""
 
     @property
     def rank(self) -> int:

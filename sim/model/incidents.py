@@ -79,7 +79,7 @@ def incidents_of(ground: Ground) -> tuple[Incident, ...]:
         if incident.population >= 0:
             waits = ground.waits(list(ground.index)[incident.population], incident.states is not None)
             node = Node("incident", incident.population, (incident.name,))
-            ground.graph.add(node, incident.name, (), waits)
+            ground.graph.add(node, incident.name, (), waits, ())
     for stream, hits in ground.hits.items():
         place, (kind, _) = ground.graph.sources[stream], ground.known[stream]
         for hit in hits:
@@ -145,7 +145,7 @@ def _machine(ground: Ground, spec: language.Incident) -> Machine:
         trigger=None,
     )
     end = Exit(0, 0, None, (), (), None, spec.duration, 1.0, None)
-    return Machine(("clear", "on"), ("",), np.array([1.0, 0.0]), ((begin,), (end,)))
+    return Machine(("clear", "on"), ("",), np.array([1.0, 0.0]), ((begin,), (end,)), np.array([False, False]))
 
 
 def _hit(

@@ -21,8 +21,11 @@ from sim.maths.curves import BoundCurve
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.timeline import Timeline
+from sim.model.chronicles import Chronicle
 from sim.model.incident import Disturbances, Extra, SpellFactor
 from sim.model.process import UserProcess
+from sim.model.queueing import Resource, Service
+from sim.model.settings import Setting
 from sim.scenario.schedule import Schedule
 from sim.scenario.schema import Arrivals, Frailty, Initial
 
@@ -102,12 +105,13 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A state machine: states by code, their ways out, and the shares of the initial states."""
+    """A state machine: states by code, their ways out, which are terminal, and the shares of the initial states."""
 
     states: tuple[str, ...]
     reasons: tuple[str, ...]
     initial: Factors
     exits: tuple[tuple[Exit, ...], ...]
+    terminal: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,8 @@ class Population:
     table: AttributeTable
     kept: frozenset[str]
     """Attributes that something else reads: the engine keeps these, the others are drawn, emitted and forgotten."""
+    changing: frozenset[str]
+    """Attributes that facts set."""
     shared: bool
     """Whether anything looks entities of this kind up: then every shard knows the attributes of all of them."""
     stream: Stream | None
@@ -164,6 +170,7 @@ class Follower:
     trigger: Trigger
     values: Values
     table: AttributeTable
+    sets: tuple[Setting, ...]
     children: tuple[Follower, ...]
     stream: Stream
 
@@ -184,6 +191,7 @@ class Activity:
     states: tuple[StateFactors, ...]
     values: Values
     table: AttributeTable
+    sets: tuple[Setting, ...]
     children: tuple[Follower, ...]
     stream: Stream
     expected: float
@@ -218,34 +226,6 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """What cases queue for: from each of `changes` on (microseconds, the first at the start) a capacity.
-
-    `ranked` says that priorities count.
-    """
-
-    name: str
-    ranked: bool
-    changes: NDArray[np.int64]
-    capacities: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """How long cases stay in a step, and the number of the resource that they hold then (-1: none).
-
-    `priority` is a number, the name of an attribute, or numbers by segment for each segmentation, which are added up.
-    Who waits longer than `patience` goes to the step `reneged` (-1: ends).
-    """
-
-    duration: DurationDistribution
-    resource: int
-    priority: float | str | tuple[Factors, ...]
-    patience: DurationDistribution | None
-    reneged: int
-
-
-@dataclass(frozen=True, slots=True)
 class Flow:
     """A multi-stage process: cases of `population` that go from step to step. `limits` has 0 where there is none.
 
@@ -267,6 +247,7 @@ class Flow:
     values: Values
     table: AttributeTable
     each: AttributeTable
+    sets: tuple[Setting, ...]
     stream: Stream
     cases: Stream | None
     visits: Stream | None
@@ -284,13 +265,14 @@ class Flow:
 class Node:
     """A part of what happens in a window; nodes run in the order in which the model lists them.
 
-    `kind` is births, states, incident, streams, follower or process; `names` are the streams that it gives (for births
-    and states, the population).
+    `kind` is births, states, incident, streams, follower, process or history; `names` are the streams that it gives (of
+    births and states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
     """
 
     kind: str
     population: int
     names: tuple[str, ...]
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +291,7 @@ class Model:
     followers: tuple[Follower, ...]
     flows: tuple[Flow, ...]
     resources: tuple[Resource, ...]
+    chronicles: tuple[Chronicle, ...]
     disturbances: Disturbances
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]

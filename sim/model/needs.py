@@ -17,6 +17,8 @@ class Readers:
 
     def __init__(self, scenario: Scenario) -> None:
         self.shared: set[str] = set()
+        self.looked_up: dict[str, set[str]] = {}
+        """By kind, what is read of those who are looked up."""
         self._kinds = frozenset(scenario.entities)
         self._kept: dict[str, set[str]] = {kind: set() for kind in scenario.entities}
 
@@ -32,6 +34,7 @@ class Readers:
         for kind, names in columns.items():
             self.shared.add(kind)
             self._kept[kind].update(names)
+            self.looked_up.setdefault(kind, set()).update(names)
 
     def kept(self, kind: str) -> set[str]:
         """What is read of `kind`."""

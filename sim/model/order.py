@@ -13,6 +13,21 @@ Key = tuple[str, str]
 """The kind of a node, and its population (births, states) or the first of its streams."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Facts of a node that are made together: what they read, look up and set, all of it as `customer.plan`."""
+
+    label: str
+    reads: frozenset[str]
+    looks: frozenset[str]
+    sets: frozenset[str]
+
+    def beside(self, other: Part) -> Part:
+        """Both as one."""
+        label = f"{self.label}, {other.label}"
+        return Part(label, self.reads | other.reads, self.looks | other.looks, self.sets | other.sets)
+
+
 @dataclass
 class Graph:
     """The nodes of a scenario and what each of them waits for."""
@@ -21,12 +36,17 @@ class Graph:
     waits: dict[Key, set[Key]] = field(default_factory=dict)
     sources: dict[str, Key] = field(default_factory=dict)
     """Which node gives a stream."""
+    parts: dict[Key, tuple[Part, ...]] = field(default_factory=dict)
+    """What each node makes, in that order."""
+    late: dict[Key, set[Key]] = field(default_factory=dict)
+    """What nodes should wait for, and cannot because of a cycle."""
 
-    def add(self, node: Node, key: str, streams: Iterable[str], waits: Iterable[Key]) -> None:
+    def add(self, node: Node, key: str, streams: Iterable[str], waits: Iterable[Key], parts: Iterable[Part]) -> None:
         """Add a node that gives `streams` and waits for others (those that do not exist are no matter)."""
         place = (node.kind, key)
         self.nodes[place] = node
         self.waits[place] = set(waits)
+        self.parts[place] = tuple(parts)
         self.sources.update(dict.fromkeys(streams, place))
 
     def join(self, places: Sequence[Key]) -> None:
@@ -36,6 +56,8 @@ class Graph:
             node = self.nodes.pop(other)
             self.nodes[first] = replace(self.nodes[first], names=(*self.nodes[first].names, *node.names))
             self.waits[first] |= self.waits.pop(other)
+            (own, *following), (its, *later) = self.parts[first], self.parts.pop(other)
+            self.parts[first] = (own.beside(its), *following, *later)
         for waits in self.waits.values():
             if waits & set(others):
                 waits.difference_update(others)
@@ -58,9 +80,21 @@ class Graph:
     def soften(self, late: Key, early: Key) -> bool:
         """Let `late` wait for `early` unless that closes a cycle; returns whether it would."""
         if self.reaches(early, late):
+            self.late.setdefault(late, set()).add(early)
             return True
         self.waits[late].add(early)
         return False
+
+    def needed(self, places: Iterable[Key]) -> set[Key]:
+        """The nodes at `places`, and all whose facts theirs depend on, in the same tick or from one to the next."""
+        found: set[Key] = set()
+        front = list(places)
+        while front:
+            place = front.pop()
+            if place in self.nodes and place not in found:
+                found.add(place)
+                front.extend(self.waits[place] | self.late.get(place, set()))
+        return found
 
     def order(self) -> tuple[Node, ...]:
         """The nodes, everything after what it waits for; raises ScenarioError for a cycle."""

@@ -98,7 +98,8 @@ def machine_of(
         )
         for name, state in lifecycle.states.items()
     )
-    return Machine(states, reasons, _initial(lifecycle, states), exits)
+    terminal = np.array([state.terminal for state in lifecycle.states.values()])
+    return Machine(states, reasons, _initial(lifecycle, states), exits, terminal)
 
 
 def _initial(lifecycle: Lifecycle, states: tuple[str, ...]) -> Factors:

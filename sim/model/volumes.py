@@ -10,7 +10,7 @@ from sim.model.binding import Binder
 from sim.model.flows import start_of
 from sim.model.sizes import changes_per_microsecond, expected_rate
 from sim.scenario.processes import Process
-from sim.scenario.schema import Child, Scenario
+from sim.scenario.schema import Child, Scenario, StreamSpec
 from sim.scenario.triggers import On
 
 _ROUNDS = 64
@@ -38,6 +38,20 @@ def visits(process: Process) -> float:
     return float(total.sum())
 
 
+def _setters(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Each stream or process that sets attributes, with the kind of entity that it changes; once for each."""
+    families: list[tuple[str, str, StreamSpec | Child]] = [
+        (name, spec.entity, spec) for name, spec in scenario.streams.items()
+    ]
+    while families:
+        name, kind, spec = families.pop()
+        yield from ((name, owner) for owner in {target.rpartition(".")[0] or kind for target in spec.sets})
+        families += [(key, kind, child) for key, child in spec.children.items()]
+    for name, process in scenario.processes.items():
+        sets = {target for step in process.steps.values() for target in step.sets}
+        yield from ((name, owner) for owner in {target.rpartition(".")[0] or process.entity for target in sets})
+
+
 class _Volumes:
     def __init__(self, scenario: Scenario, binder: Binder, entities: Mapping[str, float]) -> None:
         self._scenario = scenario
@@ -62,7 +76,21 @@ class _Volumes:
             if len(left) == len(waiting):
                 break  # what follows from nothing that is known gives nothing
             waiting = left
+        self._found |= dict(self._histories())
         return self._found
+
+    def _histories(self) -> Iterator[tuple[str, float]]:
+        """The streams of histories, as if every fact that sets something changed it."""
+        for kind, entity in self._scenario.entities.items():
+            if (history := entity.history) is None:
+                continue
+            known, count = self._found, self._entities[kind]
+            set_ = sum(known.get(name, 0.0) for name, owner in _setters(self._scenario) if owner == kind)
+            points = count + known.get(f"{kind}_lifecycle", 0.0) + set_
+            for name, told in (("change", history.changes), ("version", history.versions)):
+                yield from [(f"{kind}_{name}", points)] if told else ()
+            if history.snapshots is not None:
+                yield f"{kind}_snapshot", count * self._run / history.snapshots.duration
 
     def _followers(self) -> Iterator[str]:
         yield from self._scenario.processes

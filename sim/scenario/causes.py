@@ -38,6 +38,8 @@ def _hint(world: World, name: str, known: Mapping[str, Source]) -> str:
     process, _, end = name.rpartition("_")
     if end == "case" and process in world.processes:
         return f": the process {process} has it with 'cases: true'"
+    if end in ("change", "version", "snapshot") and process in world.entities:
+        return f": it tells what has become of {process}; follow what changes it instead"
     if end == "lifecycle" and process in world.entities:
         return f": {process} has no lifecycle"
     return nearest(name, known)

@@ -51,18 +51,13 @@ def check_columns(world: World) -> None:
     for fact in world.facts():
         if fact.entity in world.entities:
             above = fact.parent or source_of(fact.spec)
-            readable = around(world, fact.entity) | _before(above, known)
-            fixed = {
-                "event_time",
-                f"{fact.name}_id",
-                f"{fact.entity}_id",
-                f"{above or fact.name}_id",
-                *label_of(fact.spec),
-            }
+            readable = around(world, fact.entity) | before(above, known)
+            ids = {f"{fact.name}_id", f"{fact.entity}_id", f"{above or fact.name}_id"}
+            fixed = {"event_time", *ids, *label_of(fact.spec)}
             _check(world, _table(fact.path, fact.entity, fact.spec, readable, fixed))
     for name, spec in world.processes.items():
         if world.has(spec.get("entity")):
-            readable = around(world, spec["entity"]) | _before(source_of(mapping(spec.get("start"))), known)
+            readable = around(world, spec["entity"]) | before(source_of(mapping(spec.get("start"))), known)
             case = known.get(f"{name}_case") if spec.get("cases") is True else None
             fixed = {*known[name].fixed, *(case.fixed if case is not None else ())}
             _check(world, _table(("processes", name), spec["entity"], spec, readable, fixed))
@@ -76,7 +71,7 @@ def _each(world: World, name: str, spec: Mapping[str, Any], steps: Source) -> Ta
     return _table(("processes", name), spec["entity"], spec, readable, {*steps.fixed, *carried}, "each")
 
 
-def _before(name: str | None, known: Mapping[str, Source]) -> set[str]:
+def before(name: str | None, known: Mapping[str, Source]) -> set[str]:
     """What rows can read of the fact that they follow from."""
     if name is None or name not in known:
         return set()

@@ -13,6 +13,7 @@ from sim.maths.curves import CurveRef
 from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Probability, Rate, Weight
+from sim.scenario.changes import Sets
 from sim.scenario.schedule import Schedule
 from sim.scenario.triggers import Trigger
 
@@ -123,6 +124,8 @@ class Step(Model):
     reneged: Name | None = Field(
         None, description="The step of those who leave the queue; without it their cases end.", examples=["abandoned"]
     )
+
+    sets: Sets = Field({})
 
     @model_validator(mode="after")
     def _queueing(self) -> Self:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sim.maths.model import NAME_PATTERN
 from sim.scenario.bundled import folder
+from sim.scenario.changes import TARGET_PATTERN
 from sim.scenario.json_schema import UNIONS, json_schema, quantities
 from sim.scenario.reference_text import EXAMPLES, FAMILIES, HEAD, KEY_EXAMPLES, TYPES_OF_UNITS, UNITS
 from sim.scenario.samples import Samples, flow
@@ -174,6 +175,7 @@ def _keys(spec: Schema) -> str:
     pattern = next(iter(spec.get("patternProperties", {})), "")
     known = {
         NAME_PATTERN: "names",
+        TARGET_PATTERN: "attributes",
         **{schema.get("pattern"): f"{UNITS[name][0]}s" for name, schema in quantities().items()},
     }
     return known.get(pattern, "days" if pattern else "values").replace("points in times", "points in time")

@@ -18,7 +18,9 @@ from sim.scenario.document import Document, Path
 from sim.scenario.hits import check_incidents
 from sim.scenario.lifecycles import check_lifecycles, check_segments, check_states
 from sim.scenario.schema import Scenario
+from sim.scenario.setting import check_sets
 from sim.scenario.shape import child, keys, models, tags
+from sim.scenario.sources import histories
 from sim.scenario.steps import check_processes
 from sim.scenario.words import nearest
 from sim.scenario.world import World, listed, mapping
@@ -37,6 +39,7 @@ def reference_problems(document: Document) -> list[Problem]:
     check_incidents(world)
     check_triggers(world)
     check_columns(world)
+    check_sets(world)
     return world.problems
 
 
@@ -106,6 +109,9 @@ def _check_stream_names(world: World) -> None:
             taken[name] = f"the births of the entity {name}"
             if "lifecycle" in entity:
                 taken[f"{name}_lifecycle"] = f"the transitions of the entity {name}"
+    for name, entity in world.entities.items():
+        for key, stream in histories(name, entity):
+            taken.setdefault(stream, f"the {key} of the entity {name}")
     named = [(fact.path, fact.name, "the stream") for fact in world.facts()]
     named += [(("processes", name), name, "the process") for name in world.processes]
     named += [

@@ -15,7 +15,8 @@ from sim.maths.timeline import Timeline
 from sim.maths.units import DAY, HOUR, MINUTE, MONTH, SECOND, WEEK, YEAR, Duration, Probability
 
 _UNITS = {"second": SECOND, "minute": MINUTE, "hour": HOUR, "day": DAY, "week": WEEK, "month": MONTH, "year": YEAR}
-_PERIOD = re.compile(rf"^(\d{{1,6}})\s+({'|'.join(_UNITS)})s?$")
+PERIOD_PATTERN = rf"^(\d{{1,6}})\s+({'|'.join(_UNITS)})s?$"
+_PERIOD = re.compile(PERIOD_PATTERN)
 _WITHIN_DAYS = ("second", "minute", "hour")
 _NUMPY_UNITS = {"day": "D", "month": "M", "year": "Y"}
 _MONDAY = 4  # 1970-01-05, the first Monday of the epoch, in days
@@ -24,9 +25,7 @@ _MONDAY = 4  # 1970-01-05, the first Monday of the epoch, in days
 class Regular(Model):
     """Facts at equal periods from each entity's birth, or at the boundaries of the calendar."""
 
-    period: str = Field(
-        pattern=_PERIOD.pattern, description="A whole number of units.", examples=["1 month", "2 weeks"]
-    )
+    period: str = Field(pattern=PERIOD_PATTERN, description="A whole number of units.", examples=["1 month", "2 weeks"])
     anchor: Literal["birth", "calendar"] = Field(
         "birth", description="Count from the entity's birth, or from the civil calendar's own boundaries."
     )

@@ -22,6 +22,7 @@ from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
+from sim.scenario.changes import History, Sets
 from sim.scenario.document import Document
 from sim.scenario.incidents import Incident
 from sim.scenario.processes import Process
@@ -214,6 +215,7 @@ class Entity(Model):
     )
     vintage: Vintage = Field(Vintage(), description="Dependence on age and cohort.")
     lifecycle: Lifecycle | None = Field(None, description="States and the hazards between them.")
+    history: History | None = Field(None, description="Streams of what becomes of these entities.")
     emit: bool = Field(True, description="Whether births and transitions are streams of the output.")
 
     @model_validator(mode="after")
@@ -224,6 +226,8 @@ class Entity(Model):
             raise ValueError("'parent' goes with 'arrivals.per_parent' or 'arrivals.on'")
         if self.parent is not None and self.initial is not None:
             raise ValueError("entities with a parent come by 'arrivals'; 'initial' is the parent's")
+        if self.history is not None and not self.emit:
+            raise ValueError("'history' tells of births and changes; with 'emit: false' these are no output")
         for name, segments in self.segments.items():
             if not any(segment.weight > 0 for segment in segments.values()):
                 raise ValueError(f"segments.{name}: at least one weight must be above 0")
@@ -243,6 +247,7 @@ class Child(Model):
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
     correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
+    sets: Sets = Field({})
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
 
 
@@ -265,6 +270,7 @@ class StreamSpec(Model):
     )
     attributes: dict[Name, AnyAttribute] = Field({}, max_length=MAX_NAMES, description="Columns of the facts.")
     correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
+    sets: Sets = Field({})
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
     label: bool = Field(False, description="A column `incident`: the name of what has hit the fact, or null.")
 

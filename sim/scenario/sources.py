@@ -14,6 +14,7 @@ from sim.scenario.world import Fact, World, listed, mapping
 _CHANGES = ("from_state", "to_state", "reason", "seconds_in_state")
 _VISITS = ("step", "step_index", "resource", "outcome", "queued_at", "waited_s", "served_s")
 _CASES = ("started_at", "last_step", "steps")
+_HISTORIES = {"changes": "change", "versions": "version", "snapshots": "snapshot"}
 INBORN = ("id", "born_at")
 """What every entity has."""
 
@@ -90,6 +91,13 @@ def sources(world: World) -> dict[str, Source]:
     for name, source in _all(world):
         found.setdefault(name, source)
     return found
+
+
+def histories(name: str, entity: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The streams of an entity's history, each with the key that asks for it."""
+    for key, value in mapping(entity.get("history")).items():
+        if key in _HISTORIES and value not in (None, False):
+            yield key, f"{name}_{_HISTORIES[key]}"
 
 
 def triggers(world: World) -> Iterator[Started]:

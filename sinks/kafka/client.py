@@ -49,6 +49,8 @@ class Client:
         self.failed: Counter[str] = Counter()
         self.handed = 0
         self.bytes = 0
+        self.waited = 0.0
+        """Seconds of waiting for room in the client's queue, which empties as brokers acknowledge."""
         self._lost = 0
         self.hopeless: str | None = None
         self._settings = settings
@@ -91,10 +93,11 @@ class Client:
             self.check()
             part = slice(first, first + AT_ONCE)
             columns = (messages.values[part], messages.keys[part], messages.timestamps[part])
-            refused = enqueue(self.producer, messages.topic, *columns, messages.partition)
+            done = enqueue(self.producer, messages.topic, *columns, messages.partition)
             self.handed += len(columns[0])
-            self.failed.update(refused)
-            self._lost += refused.total()
+            self.failed.update(done.refused)
+            self._lost += done.refused.total()
+            self.waited += done.waited
             self.producer.poll(0)
         self.bytes += messages.bytes
 

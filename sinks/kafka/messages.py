@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -35,6 +35,11 @@ class Messages:
         """The size of the values."""
         return sum(map(len, self.values))
 
+    def part(self, first: int, last: int) -> Messages:
+        """Those from number `first` on and before number `last`."""
+        rows = slice(first, last)
+        return Messages(self.topic, self.partition, self.values[rows], self.keys[rows], self.timestamps[rows])
+
 
 class Encoder:
     """Makes the messages of one stream: the value in `format`, the key as text, the event time as the timestamp.
@@ -52,24 +57,24 @@ class Encoder:
     def encode(self, batch: Batch) -> list[Messages]:
         """The messages of a batch."""
         if self._partitions is None or batch.data.column(self._key).null_count:
-            return [self._messages(batch.data, ANY)]
+            return [self.in_order(batch.data)]
         return list(self._grouped(batch.data, self._partitions))
+
+    def in_order(self, data: pa.RecordBatch) -> Messages:
+        """The messages of facts in their own order, whatever the partition."""
+        timestamps: list[int] = (event_times(data) // 1000).tolist()
+        return Messages(self.topic, ANY, self._format.encode(data), keys(data, self._key), timestamps)
 
     def _grouped(self, data: pa.RecordBatch, partitions: Partitions) -> Iterator[Messages]:
         ids = data.column(self._key).to_numpy(zero_copy_only=False)
         found = partitions.of(ids)
         # Stable, hence in order within each partition; sorting 16-bit numbers takes 5 ns each.
         order = np.argsort(found, kind="stable")
-        whole = self._messages(data.take(pa.array(order)), ANY)
+        whole = self.in_order(data.take(pa.array(order)))
         until = np.cumsum(np.bincount(found)).tolist()
         for number, (first, last) in enumerate(pairwise([0, *until])):
             if first < last:
-                part = slice(first, last)
-                yield Messages(self.topic, number, whole.values[part], whole.keys[part], whole.timestamps[part])
-
-    def _messages(self, data: pa.RecordBatch, partition: int) -> Messages:
-        timestamps: list[int] = (event_times(data) // 1000).tolist()
-        return Messages(self.topic, partition, self._format.encode(data), keys(data, self._key), timestamps)
+                yield replace(whole.part(first, last), partition=number)
 
 
 def keys(data: pa.RecordBatch, column: str) -> list[bytes | None]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
@@ -9,12 +12,17 @@ from sim.errors import ParameterError
 from sinks import formats
 from sinks.contract import Report, Run, Sink
 from sinks.kafka.client import Client
-from sinks.kafka.messages import Encoder
+from sinks.kafka.messages import Encoder, Messages
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.settings import resolve
 from sinks.kafka.topics import Topics, check_template, name
 from sinks.merge import slices
+from sinks.staging import Staged
 from sinks.target import Options, Target
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SLICE = 65_536
 """Facts that are encoded together, and the most by which one topic runs ahead of another."""
@@ -81,9 +89,17 @@ class Kafka(Sink):
         for group in slices(pending, SLICE):
             for batch in group:
                 for messages in self._encoders[batch.stream.name].encode(batch):
-                    self._client.send(messages)
+                    self._send(messages)
         self._client.producer.poll(0)
         self._client.check()
+
+    def _send(self, messages: Messages) -> None:
+        assert self._client is not None
+        self._client.send(messages)
+        self.blocked = self._client.waited
+
+    def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
+        return _Encoded(self, batches)
 
     def _close(self, sound: bool) -> Report:
         client, facts = self._client, self.committed
@@ -97,3 +113,19 @@ class Kafka(Sink):
             failed=dict(client.failed.most_common()),
             until=self.watermark,
         )
+
+
+class _Encoded(Staged):
+    """Messages that wait for their time."""
+
+    gradual = True
+    sink: Kafka
+
+    def __init__(self, sink: Kafka, batches: Sequence[Batch]) -> None:
+        super().__init__(sink, batches)
+        self._messages = [sink._encoders[batch.stream.name].in_order(batch.data) for batch in batches]
+
+    def _send(self, upto: int, first: Sequence[int], last: Sequence[int]) -> None:
+        for messages, start, end in zip(self._messages, first, last, strict=True):
+            if start < end:
+                self.sink._send(messages.part(start, end))

@@ -41,5 +41,22 @@ def test_a_bundled_scenario_arrives_whole_and_in_order_per_key(scenario, workers
         assert all(places == sorted(places) and len({p for p, *_ in places}) == 1 for places in by_key.values())
 
 
+@pytest.mark.parametrize("pace", [("--rate", "20k/s"), ("--speed", "86400x")])
+def test_a_paced_run_arrives_whole_and_in_order_per_key(pace, address, prefix):
+    url = f"kafka://{address}?prefix={prefix}&partitions=2"
+    words = ("run", "storefront", "--end", END, "--to", url, *pace, "--json", "--no-progress")
+    done = subprocess.run((*DATAGEN, *words), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["acknowledged"] == said["facts"] == sum(said["streams"].values()) > 10_000
+    for stream in sim.compile_scenario(sim.load("storefront", {"end": END})).streams:
+        facts = [json.loads(record.value()) for record in read(address, prefix + stream.name)]
+        assert len({fact[stream.id] for fact in facts}) == len(facts) == said["streams"][stream.name]
+        by_key = defaultdict(list)
+        for fact in facts:
+            by_key[fact[stream.key]].append((fact["event_time"], fact[stream.id]))
+        assert all(places == sorted(places) for places in by_key.values())
+
+
 def milliseconds(table):
     return [value // 1000 for value in table["event_time"].cast("int64").to_pylist()]
