@@ -80,7 +80,7 @@ class AttributeTable:
     def schema(self) -> list[pa.Field]:
         """One field for each attribute, in the order of the scenario."""
         return [
-            pa.field(column, self.types[column], metadata={"description": self.attributes[name].description})
+            pa.field(column, self.types[column], metadata=self.attributes[name].metadata())
             for name, column in self._columns.items()
         ]
 
