@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import evidence
 import numpy as np
 import polars as pl
@@ -25,7 +27,7 @@ def shop(weights=None, count=60, match=None, **product):
     spec = {
         "initial": {"count": count},
         "arrivals": {"rate": "0.4/day"},
-        "lifecycle": LIFE,
+        "lifecycle": deepcopy(LIFE),
         "attributes": {"city": city},
     }
     streams = {"visit": {"entity": "user", "rate": "2/day", "attributes": {"city": city, "product": lookup}}}
