@@ -5,13 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.cli.job import Job, send_shard, write_shard
 from sim.delivery.gather import gather
 from sim.delivery.merge import merged
 from sim.delivery.pipeline import Outcome, Progress, deliver
+from sim.delivery.schedule import Live as Paced
+from sim.delivery.seam import Seam
 from sim.delivery.workers import Crew
 
 if TYPE_CHECKING:
@@ -24,16 +27,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """What follows on history: the facts from the instant `since` (microseconds) on, when the wall's clock says so."""
+
+    sink: Sink
+    since: int
+    outcome: Outcome = field(default_factory=Outcome)
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """How many processes, how many facts at most, and when they leave; None: no limit, as fast as possible."""
 
     workers: int = 1
     limit: int | None = None
     schedule: Schedule | None = None
+    live: Live | None = None
 
     def merges(self, sink: Sink) -> bool:
         """Whether all facts must pass through one place in one order."""
-        return sink.interleaved or self.limit is not None or self.schedule is not None
+        alone = (self.limit, self.schedule, self.live)
+        return sink.interleaved or any(setting is not None for setting in alone)
 
 
 def execute(
@@ -48,17 +62,19 @@ def execute(
     """Simulate and deliver the job's facts; `outcome` is filled in as far as it goes, also where an error is raised."""
 
     def hand_over(batches: Iterable[Batch]) -> None:
-        deliver(
-            batches,
-            sink,
-            model.streams,
-            job.run(model),
-            limit=execution.limit,
-            schedule=execution.schedule,
-            stop=stop,
-            on_progress=on_progress,
-            outcome=outcome,
-        )
+        run = job.run(model)
+        told = partial(deliver, streams=model.streams, stop=stop, on_progress=on_progress)
+        if (live := execution.live) is None:
+            told(batches, sink, run=run, limit=execution.limit, schedule=execution.schedule, outcome=outcome)
+            return
+        seam, later = Seam(batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
+        with live.sink:
+            # Before the history, so that nobody waits for that only to learn that there is no broker.
+            live.sink.open(model.streams, later)
+            told(seam.before(), sink, run=replace(run, end=live.since), outcome=outcome)
+            if not stop.is_set():
+                schedule = Paced(live.since)
+                told(seam.after(), live.sink, run=later, schedule=schedule, outcome=live.outcome, opened=True)
 
     began = time.monotonic()
     jobs = job.split(execution.workers, model) if execution.workers > 1 else [job]
@@ -73,4 +89,5 @@ def execute(
                 gather(crew, stop, outcome, on_progress)
     finally:
         outcome.stopped |= stop.is_set()
-        outcome.elapsed_s = time.monotonic() - began
+        if execution.live is None:
+            outcome.elapsed_s = time.monotonic() - began

@@ -16,11 +16,11 @@ Seed = Annotated[
 ]
 Start = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="First instant instead of the scenario's: 2024-01-01.", show_default=False),
+    typer.Option(metavar="WHEN", help="First instant, not the scenario's: 2024-01-01, now-90d.", show_default=False),
 ]
 End = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="The run ends before it, instead of the scenario's end.", show_default=False),
+    typer.Option(metavar="WHEN", help="The run ends before it, not at the scenario's end.", show_default=False),
 ]
 Override = Annotated[
     list[str] | None,

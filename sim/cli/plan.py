@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sim.cli import when
 from sim.cli.options import AsJson, End, Override, Scenario, Start
 from sim.cli.show import instant, iso, short, size, stdout
 from sim.cli.values import parse_overrides
@@ -38,7 +39,7 @@ def plan(
     from sim.cli.job import Job
     from sim.engine.forecast import forecast
 
-    model = Job(scenario, parse_overrides(override or [], start=start, end=end)).model()
+    model = Job(scenario, parse_overrides(override or [], **when.interval(start, end))).model()
     expected = forecast(model)
     if json:
         typer.echo(as_json(model, expected))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.cli import when
 from sim.cli.options import End, Override, Scenario, Seed, Start
 from sim.cli.values import parse_overrides
 from sim.errors import ParameterError
@@ -39,7 +40,7 @@ def preview(
     from sim.cli.job import Job
     from sim.cli.show import stdout
 
-    job = Job(scenario, parse_overrides(override or [], start=start, end=end), seed)
+    job = Job(scenario, parse_overrides(override or [], **when.interval(start, end)), seed)
     model = job.model()
     chosen = find_stream(model.streams, stream)
     table = Table(*chosen.schema.names, box=box.SIMPLE_HEAD, pad_edge=False)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import notices
+from sim.cli import notices, when
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
-from sim.cli.summary import as_json, failures, print_table
+from sim.cli.summary import Leg, as_json, failures, print_table
 from sim.cli.values import parse_overrides, parse_pairs, parse_shard
-from sim.errors import DatagenError
+from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
-    from sim.delivery.pipeline import Outcome
-    from sinks.contract import Run, Sink
+    from sim.cli.execute import Live
+    from sim.model.model import Model
 
 MAX_WORKERS = 256
+AT_LEAST = "1 year"
+"""How long a live run lasts from now on unless --end says otherwise."""
 
 
 def run(
@@ -54,6 +59,17 @@ def run(
         list[str] | None,
         typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
     ] = None,
+    then_live: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="After the history, go on live into this sink: facts leave when their event time is now.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str, typer.Option(metavar="WHEN", help="With --then-live: where the history ends and the live part begins.")
+    ] = "now",
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
@@ -68,6 +84,7 @@ def run(
       datagen run storefront --to parquet:out --workers 2
       datagen run storefront --to kafka://localhost:9092 --speed 60x
       datagen run storefront --to kafka://localhost:9092 --rate 20k/s
+      datagen run storefront --start now-90d --to parquet:lake --then-live kafka://localhost:9092
       datagen run bank --end 2024-02-01 --set entities.customer.initial.count=500 --to csv:out
 
     Ctrl-C finishes the window in hand and closes the sink; a second one aborts. With --shard 1/4 to 4/4, four machines
@@ -80,28 +97,63 @@ def run(
     from sim.delivery.schedule import parse_pace
 
     notices.show()
-    plan = Execution(workers, limit, parse_pace(speed, rate))
-    overrides = parse_overrides(override or [], start=start, end=end)
-    job = Job(scenario, overrides, seed, parse_shard(shard), to, parse_pairs("-X", setting or []))
+    present = when.now()
+    schedule = parse_pace(speed, rate)
+    if then_live is not None and (schedule is not None or limit is not None):
+        raise ParameterError("--then-live goes by the wall's clock: --speed, --rate and --limit do not go with it")
+    if then_live is not None and end is None:
+        end = f"now+{AT_LEAST}"
+    overrides = parse_overrides(override or [], **when.interval(start, end, present))
+    pairs = parse_pairs("-X", setting or [])
+    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs)
     with Interruption() as interruption:
         if workers > 1:
             prepare(workers, WORKERS_USE)
         sink, model = job.sink(), job.model()
-        tell = partial(_tell_end, json=json, quiet=quiet, workers=workers, run=job.run(model), sink=sink)
-        outcome = Outcome()
+        live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
+        outcome, whole = Outcome(), job.run(model)
+        legs = [Leg(outcome, whole, sink)]
+        if live is not None:
+            legs = [
+                Leg(outcome, replace(whole, end=live.since), sink),
+                Leg(live.outcome, replace(whole, start=live.since), live.sink),
+            ]
+        tell = partial(_tell_end, legs, json=json, quiet=quiet, workers=workers)
+        plan = Execution(workers, limit, schedule, live)
         try:
             with shown(Meter(model.start, model.end, limit), False if quiet else progress, sink.interleaved) as show:
                 execute(job, model, sink, plan, interruption.stop, show, outcome)
         except DatagenError:
-            if outcome.total or failures(outcome):
-                tell(outcome)
+            if any(leg.outcome.total or failures(leg.outcome) for leg in legs):
+                tell()
             raise
-    tell(outcome)
-    raise typer.Exit(interruption.exit_code if outcome.stopped else 0)
+    tell()
+    raise typer.Exit(interruption.exit_code if any(leg.outcome.stopped for leg in legs) else 0)
 
 
-def _tell_end(outcome: Outcome, *, json: bool, quiet: bool, workers: int, run: Run, sink: Sink) -> None:
+def _live(to: str, settings: dict[str, str], until: str | None, model: Model) -> Live:
+    """The live part of a run. Raises ParameterError where it would not lie inside the run."""
+    from sim.cli.execute import Live
+    from sim.maths.instants import format_instant, parse_instant
+    from sinks.registry import open_sink
+
+    try:
+        since = parse_instant(until, model.timeline.zone)
+    except ValueError as error:
+        raise ParameterError(f"--until: {error}") from None
+    if not model.start <= since < model.end:
+        first, last = format_instant(model.start), format_instant(model.end)
+        raise ParameterError(f"--until {format_instant(since)} is not in the run, which goes from {first} to {last}")
+    return Live(open_sink(to, settings), since)
+
+
+def _tell_end(legs: Sequence[Leg], *, json: bool, quiet: bool, workers: int) -> None:
     if json:
-        typer.echo(as_json(outcome, run, sink, workers), err=sink.scheme == "stdout")
-    elif not quiet and not outcome.closed:
-        print_table(outcome, run, sink)
+        said, *live = (as_json(leg.outcome, leg.run, leg.sink, workers) for leg in legs)
+        if live:
+            said["live"] = live[0]
+        typer.echo(dumps(said), err=any(leg.sink.scheme == "stdout" for leg in legs))
+    elif not quiet:
+        for leg in legs:
+            if not leg.outcome.closed and leg.outcome.reports:
+                print_table(leg.outcome, leg.run, leg.sink)

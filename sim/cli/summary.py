@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.cli.show import brief, clock, instant, iso, short, size, stderr
@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from sinks.contract import Run, Sink
 
 
-def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> str:
-    """The summary as one JSON object on one line; the README's reference lists its keys."""
-    facts: dict[str, Any] = {
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A run, or the part of it that goes to one sink."""
+
+    outcome: Outcome
+    run: Run
+    sink: Sink
+
+
+def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> dict[str, Any]:
+    """The summary as an object for machines; the command line's page lists its keys."""
+    return {
         "scenario": run.scenario,
         "digest": run.digest,
         "seed": run.seed,
@@ -40,7 +49,6 @@ def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> str:
         "stopped": outcome.stopped,
         "pacing": pacing_object(outcome.punctuality, sink),
     }
-    return json.dumps(facts)
 
 
 QUANTILES = {"p50_s": 0.5, "p90_s": 0.9, "p99_s": 0.99, "p999_s": 0.999}

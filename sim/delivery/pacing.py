@@ -84,8 +84,7 @@ class Ready:
 class Pacer:
     """Takes windows, lets their facts go when they are due, and commits slice by slice.
 
-    `tell` hears of every slice that is through. `began` is the moment, by `clock`, from which the schedule counts: that
-    of the first window's arrival if it is not given; facts that were due before `began` are not late before then.
+    `tell` hears of every slice that is through. What was due before the first facts were there is not late before then.
     `clock` gives seconds, `wait` sleeps for that many, or until stopped: tests replace both.
     """
 
@@ -106,7 +105,7 @@ class Pacer:
         self._clock = clock
         self._wait = wait or stop.wait
         self._began: float | None = None
-        self._offset = 0.0
+        self._offset = self._opened = 0.0
         self._idle_since = 0.0
         self.relay: Relay[Ready] = Relay(self.emit, stop, AHEAD, "datagen-pacer")
 
@@ -122,13 +121,14 @@ class Pacer:
         """Start the clock of the schedule, with the first facts at hand."""
         # The first encoding takes longer than all others (libraries are loaded, caches filled): not at the facts' cost.
         self._sink.stage(first.window.batches, np.zeros(first.window.facts, dtype=np.int64))
-        self._began = self._idle_since = self._clock() + LEAD
         self._offset = time.time() - self._clock()
+        self._opened = self._idle_since = self._clock() + LEAD
+        self._began = self._schedule.beginning(self._opened, self._opened + self._offset)
 
     def ready(self, part: Slice) -> Ready:
         """A slice, encoded."""
         assert self._began is not None
-        due = self._began + part.due
+        due = np.maximum(self._began + part.due, self._opened)
         wall = ((due + self._offset) * _MICROSECONDS).astype(np.int64)
         return Ready(self._sink.stage(part.window.batches, wall), due, part.window)
 

@@ -86,8 +86,9 @@ def deliver(
     stop: threading.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     outcome: Outcome | None = None,
+    opened: bool = False,
 ) -> Outcome:
-    """Open the sink, hand it every window of `batches` in order, close it.
+    """Open the sink (unless it is `opened` already), hand it every window of `batches` in order, close it.
 
     `limit` ends the run after that many facts in the total order, `schedule` says when facts leave (None: as fast as
     possible), `stop` ends it after the window in hand, or at once where a schedule is kept. Errors of the simulation
@@ -99,7 +100,8 @@ def deliver(
     source = windows(batches, len(streams))
     began = time.monotonic()
     try:
-        sink.open(streams, run)
+        if not opened:
+            sink.open(streams, run)
         relays = _relays(sink, schedule, stop, outcome, on_progress)
         _feed(source if limit is None else limited(source, limit), relays, sink, outcome)
     finally:

@@ -59,6 +59,13 @@ class Schedule(ABC):
         if start < window.until:
             yield Slice(Window((), start, window.until), np.empty(0))
 
+    def beginning(self, clock: float, wall: float) -> float:
+        """The moment, by the clock, from which the schedule counts, when the first facts are ready to leave at `clock`.
+
+        `wall` are the seconds since the epoch at that moment.
+        """
+        return clock
+
     @abstractmethod
     def _enter(self, window: Window) -> None:
         """Take note of the next window."""
@@ -101,6 +108,18 @@ class Speed(Schedule):
     def _due(self, times: NDArray[np.int64]) -> Floats:
         assert self.origin is not None
         return (times - self.origin) / (self.speed * _MICROSECONDS)
+
+
+class Live(Speed):
+    """Facts leave when the clock of the wall says their event time; those of the past leave at once."""
+
+    def __init__(self, origin: int) -> None:
+        super().__init__(1.0, origin)
+
+    def beginning(self, clock: float, wall: float) -> float:
+        """The moment, by the clock, at which the wall's clock showed `origin`."""
+        assert self.origin is not None
+        return clock - (wall - self.origin / _MICROSECONDS)
 
 
 class Rate(Schedule):
