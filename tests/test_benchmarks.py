@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from benchmarks import engine, limit, pacing, resources, scale, simpy_baseline, stdout, workload
+from benchmarks import engine, formats, limit, pacing, resources, scale, simpy_baseline, stdout, workload
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def once(monkeypatch):
 
     monkeypatch.setattr(engine, "interleaved", run)
     monkeypatch.setattr(stdout, "interleaved", run)
+    monkeypatch.setattr(formats, "interleaved", run)
     monkeypatch.setattr(pacing, "interleaved", run)
 
 
@@ -66,3 +67,11 @@ def test_the_baseline_has_the_rates_of_the_engine(tmp_path):
 
 def test_the_resources_benchmark_serves_cases():
     assert resources.served_per_s(20_000, 3) > 0
+
+
+def test_the_formats_benchmark_covers_every_format_and_envelope(once, monkeypatch):
+    monkeypatch.setattr(formats, "QUICK", 300)
+    result = formats.measure(quick=True)
+    assert all(rate > 0 for rate in result["facts_per_s"].values())
+    assert result["message_bytes"]["avro"] < result["message_bytes"]["json"] < result["message_bytes"]["json, debezium"]
+    assert "avro, values alone" in formats.report(result)

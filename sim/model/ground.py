@@ -9,6 +9,7 @@ from sim.attributes.expressions import program
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
 from sim.model.binding import Binder
+from sim.model.incident import Hit
 from sim.model.model import Profile, Segmentation
 from sim.model.order import Graph, Key
 from sim.model.tables import Tables
@@ -22,7 +23,7 @@ class Ground:
 
     `index` numbers the kinds of entities, `entities` has the expected number of each by the end of the run, `streams`
     what is emitted by rank, and `known` every stream that something can follow from (also one that is not emitted)
-    with the kind of its entity.
+    with the kind of its entity. `hits` are what incidents do to streams.
     """
 
     scenario: Scenario
@@ -35,6 +36,7 @@ class Ground:
     known: dict[str, tuple[str, Stream]] = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph)
     profiles: dict[str, list[Profile]] = field(default_factory=dict)
+    hits: Mapping[str, tuple[Hit, ...]] = field(default_factory=dict)
     changing: dict[str, set[str]] = field(default_factory=dict)
     """By kind, the attributes that facts set."""
 
@@ -105,4 +107,6 @@ def _same(one: Profile, other: Profile) -> bool:
         and one.cohort is other.cohort
         and len(one.states) == len(other.states)
         and all((a.factors == b.factors).all() for a, b in zip(one.states, other.states, strict=True))
+        and one.spells == other.spells
+        and one.frail == other.frail
     )

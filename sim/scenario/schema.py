@@ -24,6 +24,7 @@ from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.changes import History, Sets
 from sim.scenario.document import Document
+from sim.scenario.incidents import Incident
 from sim.scenario.processes import Process
 from sim.scenario.resources import Resource
 from sim.scenario.schedule import Schedule
@@ -271,6 +272,7 @@ class StreamSpec(Model):
     correlations: list[Correlation] = Field([], max_length=100, description="Attributes that are correlated.")
     sets: Sets = Field({})
     children: dict[Name, Child] = Field({}, max_length=100, description="Facts that follow from these.")
+    label: bool = Field(False, description="A column `incident`: the name of what has hit the fact, or null.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -307,6 +309,8 @@ class Scenario(Model):
     streams: dict[Name, StreamSpec] = Field({}, max_length=MAX_NAMES, description="Kinds of facts.")
     processes: dict[Name, Process] = Field({}, max_length=MAX_NAMES, description="Cases that go from step to step.")
     resources: dict[Name, Resource] = Field({}, max_length=MAX_NAMES, description="What cases queue for.")
+    incidents: dict[Name, Incident] = Field({}, max_length=MAX_NAMES, description="What is unusual, for a while.")
+    ground_truth: bool = Field(True, description="Whether streams of their own tell of the incidents and their facts.")
 
     @model_validator(mode="after")
     def _forward(self) -> Self:
