@@ -174,7 +174,8 @@ def test_faults_are_of_streams_that_there_are():
 
 
 def test_who_has_no_entity_has_no_clock():
+    queue = {"entity": "user", "start": {"rate": "1/day"}, "steps": {"in": {"resource": "desk", "service": "1h"}}}
+    parts = {"processes": {"visit": queue}, "resources": {"desk": {"capacity": 1}}}
+    faults = {"resource_load": {"hot_keys": {"share": 0.1}}}
     with pytest.raises(ScenarioError, match=r"faults.resource_load.hot_keys: the facts of resource_load are about no"):
-        queue = {"entity": "user", "start": {"rate": "1/day"}, "steps": {"in": {"resource": "desk", "service": "1h"}}}
-        parts = {"processes": {"visit": queue}, "resources": {"desk": {"capacity": 1}}}
-        model(scenario(entities=population(1), **parts, faults={"resource_load": {"hot_keys": {"share": 0.1}}}))
+        model(scenario(entities=population(1), **parts, faults=faults))

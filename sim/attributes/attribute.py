@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from pydantic import Field
 from sim.attributes.column import Array, Column
 from sim.attributes.kinds import want_number
 from sim.attributes.modifiers import Modifier
+from sim.attributes.recoding import Null
 from sim.attributes.rows import Rows
 from sim.maths.curves import CurveRef
 from sim.maths.model import Model
@@ -20,6 +22,9 @@ from sim.maths.model import Model
 
 class Attribute(Model, ABC):
     """A column of a stream or of a population: a generator, then factors, then modifiers in order."""
+
+    logical: ClassVar[str] = ""
+    """What its text is, to formats that can say so."""
 
     value: bool = Field(False, description="Whether the value multipliers of segments and vintage apply.")
     curves: list[CurveRef] = Field([], max_length=64, description="Curves over time that the value is multiplied by.")
@@ -51,6 +56,12 @@ class Attribute(Model, ABC):
     def reads_of(self, entity: str) -> frozenset[str]:
         """Names of the attributes of `entity` that it needs in order to refer to one."""
         return frozenset()
+
+    def metadata(self) -> dict[str, str]:
+        """What the column's Arrow field says of it: `description`, and `logical` where modifiers keep that true."""
+        found = {"description": self.description}
+        kept = all(isinstance(modifier, Null) for modifier in self.modifiers)
+        return found | {"logical": self.logical} if self.logical and kept else found
 
     def column_name(self, name: str) -> str:
         """The name of the output column of an attribute called `name`."""
