@@ -88,7 +88,7 @@ def test_express_parcels_overtake_the_others_at_the_depot_and_nowhere_else():
 
 def test_the_snow_delays_the_trucks_to_the_depots_by_the_declared_factor():
     hours = full_run(NAME).rows(
-        """SELECT epoch(min(d.event_time) - s.event_time) / 3600,
+        """SELECT (epoch(min(d.event_time)) - epoch(s.event_time)) / 3600,
                   s.event_time BETWEEN '2025-01-08 06:00' AND '2025-01-10 18:00'
            FROM parcel_service AS s JOIN parcel AS d USING (parcel_case_id)
            WHERE s.step = 'sorting' AND d.step = 'tour_north' GROUP BY s.parcel_case_id, s.event_time"""
