@@ -29,14 +29,18 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from benchmarks.common import arguments, environment, interleaved, median, publish, table, targets
 from sim import compile_scenario, load, simulate
-from sim.batch import Batch
+from sim.batch import Batch, Stream
 from sim.delivery.pipeline import deliver
 from sim.model.model import Model
 from sinks import Run, open_sink
+from sinks.envelopes import Envelope
+from sinks.formats.format import NAMESPACE
 from sinks.formats.json import Json
+from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder, Messages
 from sinks.kafka.settings import DEFAULTS
 from sinks.kafka.topics import ANY_TIME
+from sinks.kafka.values import Values, Version
 from sinks.merge import slices
 from tests.kafka.broker import address
 
@@ -60,10 +64,14 @@ class Contest:
 
     def prepare(self) -> None:
         """Make the messages for the bare loop: those of the sink, not grouped by partition."""
-        encoders = {stream.name: Encoder(stream, stream.name, Json) for stream in self.model.streams}
+        encoders = {stream.name: self._encoder(stream) for stream in self.model.streams}
         for window in self.windows:
             for group in slices(window):
                 self.messages += [chunk for batch in group for chunk in encoders[batch.stream.name].encode(batch)]
+
+    def _encoder(self, stream: Stream) -> Encoder:
+        version = Version(self.run.start, Envelope(stream, self.run, NAMESPACE), Json(stream))
+        return Encoder(stream.name, Values([version]), Keys(stream))
 
     def bare(self) -> float:
         """produce() in a loop, then flush."""

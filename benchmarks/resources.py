@@ -18,7 +18,7 @@ from benchmarks.common import arguments, environment, interleaved, median, publi
 from sim.engine.resources import NEVER, Queue, Servers
 from sim.engine.simulate import simulate
 from sim.model.compile import compile_scenario
-from sim.model.model import Resource
+from sim.model.queueing import Resource
 from sim.scenario.loader import load
 
 DAYS = 60

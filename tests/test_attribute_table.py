@@ -51,7 +51,8 @@ def test_the_schema_is_in_the_order_of_the_file_with_descriptions():
         ("quantity", pa.int64()),
         ("note", pa.string()),
     ]
-    assert made[3].metadata == {b"description": b"what for"}
+    assert made[3].metadata == {b"description": b"what for", b"logical": b"uuid"}
+    assert made[0].metadata.keys() == {b"description"}
 
 
 def test_every_batch_has_the_types_of_the_schema_even_without_rows():

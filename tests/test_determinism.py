@@ -69,7 +69,30 @@ def world():
         "account": {"parent": "user", "arrivals": {"per_parent": {"type": "poisson", "mean": 1}}},
     }
     curves = {"season": {"type": "month", "weights": [1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1]}}
-    return scenario(entities=entities, streams=streams, curves=curves, tick="9d", blocks=6, end="2024-05-01")
+    world = scenario(entities=entities, streams=streams, curves=curves, tick="9d", blocks=6, end="2024-05-01")
+    return world | {"incidents": incidents()}
+
+
+def incidents():
+    """One of every kind."""
+    fewer = {"act": {"rate": 0.3}, "line": {"probability": 0.5, "delay": 2}}
+    again = {"rate": "3/month", "duration": {"type": "exponential", "mean": "3d"}}
+    amount = {"type": "expression", "sql": "amount * 10"}
+    return {
+        "outage": {"from": "2024-02-01", "until": "2024-02-10", "share": 0.5, "ramp": "1d", "streams": fewer},
+        "storm": {
+            **again,
+            "segments": {"tier": ["vip"]},
+            "streams": {"act": {"rate": 3}, "bill": {"probability": 0.5}},
+        },
+        "taken": {
+            **again,
+            "per": "user",
+            "states": ["on"],
+            "streams": {"act": {"extra": "4/day", "set": {"amount": amount}}},
+        },
+        "spike": {"per": "fact", "probability": 0.05, "streams": {"act": {"set": {"amount": amount}}}},
+    }
 
 
 def content(source):

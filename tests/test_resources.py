@@ -13,7 +13,7 @@ from worlds import instants, model, population, scenario, tables
 
 from sim.engine.resources import NEVER, OPEN, RENEGED, Queue, Servers
 from sim.engine.routes import returns
-from sim.model.model import Resource
+from sim.model.queueing import Resource
 
 HOUR = 3_600_000_000
 

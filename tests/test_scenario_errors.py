@@ -64,6 +64,16 @@ streams:
   payment:
     entity: account
     every: 1 month
+incidents:
+  outage: {from: 2024-02-01, until: 2024-02-03, segments: {tier: [vip]}, streams: {order: {rate: 0.1}}}
+  takeover:
+    per: customer
+    rate: 2/year
+    duration: {type: gamma, mean: 3d, shape: 2}
+    states: [active]
+    streams:
+      order: {extra: 9/day, set: {quantity: {type: constant, value: 1}}}
+      line: {probability: 0.5}
 """
 
 

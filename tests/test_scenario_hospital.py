@@ -77,7 +77,8 @@ def test_the_mean_queue_is_what_the_waits_add_up_to(resource):
             WHERE resource = '{resource}' AND event_time > {since} AND event_time <= {until}"""
     )
     waited = full_run(NAME).one(
-        f"""SELECT sum(epoch(least(queued_at + to_seconds(waited_s), {until}) - greatest(queued_at, {since}))) / 3600
+        f"""SELECT sum(epoch(least(queued_at + to_seconds(waited_s), {until}))
+                       - epoch(greatest(queued_at, {since}))) / 3600
             FROM emergency_service
             WHERE resource = '{resource}' AND queued_at < {until} AND queued_at + to_seconds(waited_s) > {since}"""
     )

@@ -97,4 +97,28 @@ def test_the_bad_release_is_rolled_back_as_often_as_declared():
         """SELECT count(*) FILTER (step = 'rolled_back'), count(*) FILTER (step = 'installed')
            FROM firmware_update WHERE version = '3.4.1' AND event_time < '2025-04-20'"""
     )
-    share(back, installed, 7 * 0.015)
+    share(back, installed, 12 * 0.015)
+
+
+def test_the_firmware_of_a_sensor_is_what_its_updates_have_set():
+    run = full_run(NAME)
+    replayed = """SELECT device_id, event_time, CASE step WHEN 'installed' THEN version ELSE previous END AS firmware
+                  FROM firmware_update WHERE step IN ('installed', 'rolled_back')"""
+    wrong, versions = run.one(
+        f"""SELECT count(*) FILTER (v.firmware <> coalesce(u.firmware, d.firmware)), count(*)
+            FROM device_version AS v JOIN device AS d USING (device_id)
+            ASOF LEFT JOIN ({replayed}) AS u ON u.device_id = v.device_id AND v.valid_from >= u.event_time"""
+    )
+    assert wrong == 0
+    assert versions > 500
+
+
+def test_the_bad_release_drains_batteries_as_declared():
+    bad, good = full_run(NAME).one(
+        """SELECT avg(mah * 24 / v.mah_per_day) FILTER (v.firmware = '3.4.1'),
+                  avg(mah * 24 / v.mah_per_day) FILTER (v.firmware <> '3.4.1')
+           FROM reading AS r JOIN device_version AS v ON v.device_id = r.device_id
+            AND r.event_time >= v.valid_from AND (v.is_current OR r.event_time < v.valid_to)"""
+    )
+    assert bad == pytest.approx(1.6, abs=0.01)
+    assert good == pytest.approx(1, abs=0.01)

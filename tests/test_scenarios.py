@@ -29,6 +29,8 @@ def digest(table, left_out):
     floating-point numbers and times (which change with the processor).
     """
     frame = pl.DataFrame(pl.from_arrow(table)).drop(left_out)
+    for name in (name for name, kind in frame.schema.items() if isinstance(kind, pl.Struct)):
+        frame = frame.with_columns(pl.col(name).name.prefix_fields(f"{name}.")).unnest(name)
     plain = frame.with_columns(pl.selectors.float().round(2), pl.selectors.datetime().dt.round("1s").dt.timestamp("ms"))
     return hashlib.sha256(plain.write_csv().encode()).hexdigest()
 

@@ -10,15 +10,20 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from sim.batch import Stream
 from sim.errors import DeliveryError, ParameterError, SinkError
 from sinks import open_sink
+from sinks.envelopes import Envelope
 from sinks.formats.json import Json
 from sinks.kafka.enqueue import enqueue
-from sinks.kafka.messages import Encoder, keys
+from sinks.kafka.headers import HeaderRows
+from sinks.kafka.keys import Keys
+from sinks.kafka.messages import Encoder
 from sinks.kafka.mock import MockBroker
 from sinks.kafka.partitions import Partitions, murmur2
 from sinks.kafka.settings import DEFAULTS, resolve
 from sinks.kafka.topics import name, problems
+from sinks.kafka.values import Values, Version
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
 from sinks.target import Target
 
@@ -149,16 +154,17 @@ class Producer:
     """Takes `room` messages between polls; refuses for good those whose value says so."""
 
     def __init__(self, room=10**9):
-        self.taken, self.polls = [], 0
+        self.taken, self.headers, self.polls = [], [], 0
         self._room = self._left = room
 
-    def produce(self, topic, value, key, partition=-1, callback=None, on_delivery=None, timestamp=0):
+    def produce(self, topic, value, key, partition=-1, callback=None, on_delivery=None, timestamp=0, headers=None):
         if value == b"large":
             raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE))
         if not self._left:
             raise BufferError
         self._left -= 1
         self.taken.append((topic, value, key, timestamp))
+        self.headers.append(headers)
 
     def poll(self, timeout):
         self.polls += 1
@@ -177,6 +183,16 @@ def test_a_full_queue_is_waited_for_without_loss_or_overtaking(room):
     assert producer.taken == [("t", *message) for message in zip(values, names, times, strict=True)]
 
 
+@pytest.mark.parametrize("room", [1, 7, 1000])
+def test_headers_stay_with_their_messages_where_the_queue_is_full(room):
+    producer = Producer(room)
+    values, names, times = messages(50)
+    values[3] = b"large"
+    enqueue(producer, "t", values, names, times, 0, HeaderRows([("a", b"b")], [("value", values)], 50))
+    assert producer.headers == [[("a", b"b"), ("value", value)] for _, value, _, _ in producer.taken]
+    assert len(producer.taken) == 49
+
+
 @pytest.mark.parametrize("room", [1, 1000])
 def test_refused_messages_are_counted_and_the_rest_goes_on(room):
     producer = Producer(room)
@@ -188,12 +204,21 @@ def test_refused_messages_are_counted_and_the_rest_goes_on(room):
 
 def test_keys_are_text():
     data = pa.record_batch({"a": pa.array([-5, None, 2**62]), "b": pa.array(["ü", None, ""]).dictionary_encode()})
-    assert keys(data, "a") == [b"-5", None, str(2**62).encode()]
-    assert keys(data, "b") == ["ü".encode(), None, b""]
+    assert keys_of(data, "a") == [b"-5", None, str(2**62).encode()]
+    assert keys_of(data, "b") == ["ü".encode(), None, b""]
+
+
+def keys_of(data, column):
+    return Keys(Stream("s", data.schema, "a", column)).of(data)
+
+
+def encoder(stream, partitions=None):
+    envelope = Envelope(stream, sample_run(), "datagen")
+    return Encoder("t", Values([Version(0, envelope, Json(stream))]), Keys(stream), partitions=partitions)
 
 
 def test_timestamps_are_event_times_in_milliseconds():
-    (made,) = Encoder(VISIT, "t", Json).encode(sample_batch(VISIT, 3, start=START + 999, span=3000))
+    (made,) = encoder(VISIT).encode(sample_batch(VISIT, 3, start=START + 999, span=3000))
     assert made.timestamps == [START // 1000, START // 1000 + 1, START // 1000 + 2]
     assert made.bytes == sum(map(len, made.values))
 
@@ -237,7 +262,7 @@ def test_partitions_are_remembered_and_do_not_depend_on_it():
 
 def test_messages_come_grouped_by_partition_and_in_order():
     batch = sample_batch(VISIT, 100)
-    groups = Encoder(VISIT, "t", Json, Partitions(3)).encode(batch)
+    groups = encoder(VISIT, Partitions(3)).encode(batch)
     assert len({group.partition for group in groups}) == len(groups)
     found = [json.loads(value)["visit_id"] for group in groups for value in group.values]
     assert sorted(found) == list(range(100))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -60,6 +60,8 @@ class Uuid(Attribute):
     """Random UUIDs (RFC 9562, version 4), from the run's seed and no other source."""
 
     type: Literal["uuid"]
+
+    logical: ClassVar[str] = "uuid"
 
     def arrow_type(self, types: Mapping[str, pa.DataType]) -> pa.DataType:
         """Text of 36 characters."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 
 import pyarrow as pa
 
@@ -12,6 +14,7 @@ from sim.attributes.attribute import Attribute, AttributeProblem
 from sim.attributes.column import Column
 from sim.attributes.copula import Copula
 from sim.attributes.lookup import Lookup
+from sim.attributes.replacing import Replacement, check_type, replaced
 from sim.attributes.rows import Rows
 from sim.attributes.sequential import Sequential
 from sim.attributes.totals import Posted, RunningTotal
@@ -41,14 +44,17 @@ class AttributeTable:
         subject: str | None = None,
         path: str = "",
         copula: Copula | None = None,
+        replacements: Mapping[str, Sequence[Replacement]] | None = None,
     ) -> None:
         """Check and order `attributes`.
 
         `context` are the types of what the rows have, `references` those of each kind that can be looked up, `subject`
         the kind whose newborn entities the rows are, if they are; `path` goes before the places of problems; `copula`
-        draws the attributes that are correlated. Raises ScenarioError with all that is wrong.
+        draws the attributes that are correlated; `replacements` are what takes the place of some, by name. Raises
+        ScenarioError with all that is wrong.
         """
         self.attributes = dict(attributes)
+        self._replacements = {name: own for name, own in (replacements or {}).items() if name in attributes}
         self._context = context
         self._references = references or {}
         self._subject = subject
@@ -57,6 +63,8 @@ class AttributeTable:
         self._problems: list[Problem] = []
         self._columns = {name: attribute.column_name(name) for name, attribute in self.attributes.items()}
         self._sources = {name: self._resolve(name) for name in self.attributes}
+        for name, others in self._replacements.items():
+            self._sources |= {f"{name}{other.flag}": self._resolve_other(name, other) for other in others}
         self._order = self._ordered()
         self.types = self._typed()
         self._late = self._after_sequences()
@@ -69,10 +77,21 @@ class AttributeTable:
             (name, own) for name, own in self.attributes.items() if isinstance(own, Sequential)
         ]
 
+    def strangers(self) -> frozenset[str]:
+        """The kinds that are looked up among all, and not among an entity's own."""
+        found: set[str] = set()
+        waiting = list(self.attributes.values())
+        while waiting:
+            attribute = waiting.pop()
+            waiting += attribute.parts.values()
+            if not attribute.parts and getattr(attribute, "of", None) != "own":
+                found |= attribute.looks_up()
+        return frozenset(found)
+
     def schema(self) -> list[pa.Field]:
         """One field for each attribute, in the order of the scenario."""
         return [
-            pa.field(column, self.types[column], metadata={"description": self.attributes[name].description})
+            pa.field(column, self.types[column], metadata=self.attributes[name].metadata())
             for name, column in self._columns.items()
         ]
 
@@ -91,6 +110,9 @@ class AttributeTable:
             attribute, column = self.attributes[name], self._columns[name]
             numbers = known[name] if isinstance(attribute, Sequential) else drawn.get(name)
             made[column] = view.make(name, attribute, column, numbers)
+            for other in self._replacements.get(name, ()):
+                key = f"{name}{other.flag}"
+                made[column] = view.redo(key, column, partial(replaced, other, key))
         return made
 
     def _resolve(self, name: str) -> dict[str, Source]:
@@ -100,6 +122,18 @@ class AttributeTable:
             source = self._source(name, read)
             if source is None:
                 self._problem(name, f"{read!r} is not known here{self._hint(name, read)}")
+            else:
+                sources[read] = source
+        return sources
+
+    def _resolve_other(self, name: str, other: Replacement) -> dict[str, Source]:
+        """The same for what replaces an attribute; the attribute's own name means what it replaces."""
+        sources = {}
+        for read in sorted(other.attribute.needs()):
+            own = read in (name, self._columns[name])
+            source = Source("sibling", name, self._columns[name]) if own else self._source(name, read)
+            if source is None:
+                self._problems.append(Problem(0, other.place, f"{read!r} is not known here{self._hint('', read)}"))
             else:
                 sources[read] = source
         return sources
@@ -135,7 +169,9 @@ class AttributeTable:
 
     def _ordered(self) -> list[str]:
         """Names so that what is read comes first, otherwise in the order of the scenario."""
-        reads = {name: [source.name for source in self._siblings(name)] for name in self.attributes}
+        reads = {
+            name: [source.name for source in self._siblings(name) if source.name != name] for name in self.attributes
+        }
         try:
             return list(TopologicalSorter(reads).static_order())
         except CycleError as error:
@@ -144,7 +180,9 @@ class AttributeTable:
             raise ScenarioError(self._problems) from error
 
     def _siblings(self, name: str) -> Iterator[Source]:
-        return (source for source in self._sources[name].values() if source.kind != "context")
+        others = (self._sources[f"{name}{other.flag}"] for other in self._replacements.get(name, ()))
+        sources = chain(self._sources[name].values(), *(other.values() for other in others))
+        return (source for source in sources if source.kind != "context")
 
     def _typed(self) -> dict[str, pa.DataType]:
         types: dict[str, pa.DataType] = {}
@@ -157,7 +195,22 @@ class AttributeTable:
                 types[self._columns[name]] = self.attributes[name].result_type(seen)
             except AttributeProblem as problem:
                 self._problem(f"{name}.{problem.place}" if problem.place else name, problem.reason)
+            for other in self._replacements.get(name, ()):
+                self._check_other(name, other, types)
         return {column: types[column] for column in self._columns.values() if column in types}
+
+    def _check_other(self, name: str, other: Replacement, types: Types) -> None:
+        """Note where what replaces an attribute gives something else, or is no single draw."""
+        kind, sources = types.get(self._columns[name]), self._sources[f"{name}{other.flag}"]
+        seen = {read: self._type_of(source, types) for read, source in sources.items()}
+        if kind is None or any(own is None for own in seen.values()) or len(seen) < len(other.attribute.needs()):
+            return
+        try:
+            if any(isinstance(own, Sequential) for own in (other.attribute, self.attributes[name])):
+                raise ValueError("what depends on an entity's past neither replaces nor is replaced")
+            check_type(kind, other.attribute.result_type(seen))
+        except ValueError as error:
+            self._problems.append(Problem(0, other.place, str(error)))
 
     def _type_of(self, source: Source, types: Types) -> pa.DataType | None:
         if source.kind == "lookup":
@@ -184,7 +237,7 @@ class AttributeTable:
         late: set[str] = set()
         for name in self._order:
             attribute = self.attributes[name]
-            above = {source.name for source in self._siblings(name) if source.name in late}
+            above = {source.name for source in self._siblings(name) if source.name in late and source.name != name}
             if isinstance(attribute, Sequential):
                 self._check_sequential(name, attribute, late)
                 late.add(name)
@@ -206,7 +259,7 @@ class AttributeTable:
 
     def _needed(self, timely: bool = False) -> Iterator[str]:
         for name, sources in self._sources.items():
-            attribute = self.attributes[name]
+            attribute = self.attributes.get(name)
             born = attribute.inborn() if timely and isinstance(attribute, Sequential) else frozenset()
             found = (source for read, source in sources.items() if read not in born)
             yield from (source.column for source in found if source.kind == "context")
@@ -214,8 +267,9 @@ class AttributeTable:
     def _looked_up(self) -> dict[str, frozenset[str]]:
         read: dict[str, set[str]] = {}
         for name, attribute in self.attributes.items():
-            for entity in attribute.looks_up():
-                read.setdefault(entity, set()).update(attribute.reads_of(entity))
+            others = (other.attribute for other in self._replacements.get(name, ()))
+            for own, entity in ((one, entity) for one in (attribute, *others) for entity in one.looks_up()):
+                read.setdefault(entity, set()).update(own.reads_of(entity))
             for source in self._siblings(name):
                 if source.kind == "lookup":
                     read.setdefault(source.entity, set()).add(source.column)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,6 +92,13 @@ class View(Wrapped):
         made = attribute.make(self, name, drawn)
         self._columns[column] = made
         return made
+
+    def redo(self, name: str, column: str, change: Callable[[Rows, Column], Column]) -> Column:
+        """Change `column`, which is made; the sources are those called `name`. Others see it changed from now on."""
+        self._reads = self._sources[name]
+        self._columns[column] = change(self, self._columns[column])
+        self._fetched.clear()
+        return self._columns[column]
 
     def column(self, name: str) -> Column:
         """A column by a name that the attribute being made said it reads; raises KeyError for others."""

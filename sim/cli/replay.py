@@ -12,7 +12,7 @@ from sim.cli.options import AsJson, Seed
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, failures, tell
-from sim.cli.values import parse_pairs, parse_passes
+from sim.cli.values import parse_pairs, parse_passes, parse_span
 from sim.errors import DatagenError
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def replay(
     loop: Annotated[str, typer.Option(metavar="N|forever", help="How many times over.")] = "1",
     amplify: Annotated[int, typer.Option(metavar="N", help="So many of every entity, with ids of their own.")] = 1,
     jitter: Annotated[
-        str, typer.Option(metavar="SPAN", help="Further copies of an entity come later by up to this: 30s, 2h.")
-    ] = "0s",
+        str | None,
+        typer.Option(metavar="SPAN", help="Further copies come later by up to this: 30s, 2h.", show_default=False),
+    ] = None,
     blend: Annotated[
         list[str] | None,
         typer.Option(
@@ -132,7 +133,7 @@ def replay(
     play = Play(
         passes=parse_passes(loop),
         copies=amplify,
-        jitter=when.span("--jitter", jitter),
+        jitter=0 if jitter is None else parse_span("--jitter", jitter),
         same_keys=same_keys,
         fixed=frozenset(fixed or ()),
         rekeyed=frozenset(rekey or ()),

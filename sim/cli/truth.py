@@ -49,10 +49,10 @@ def truth(scenario: Scenario, seed: Seed = None, override: Override = None, json
 
 
 def _truths(model: Model, flow: Flow, seed: int | None) -> tuple[Truth, ...]:
-    from sim.model.journeys import chainable
+    from sim.model.journeys import exact
     from sim.model.truth import truths_of
 
-    if chainable(flow):
+    if exact(model, flow):
         return truths_of(model, flow)
     from sim.engine.influence import measured
 
@@ -62,12 +62,12 @@ def _truths(model: Model, flow: Flow, seed: int | None) -> tuple[Truth, ...]:
 def document(model: Model) -> str | None:
     """All that is exactly true of the model's processes, as a JSON text; None where nothing is."""
     from sim.errors import ParameterError
-    from sim.model.journeys import chainable
+    from sim.model.journeys import exact
     from sim.model.truth import truths_of
 
     found: list[Truth] = []
     for flow in model.flows:
-        if flow.conversions and chainable(flow):
+        if flow.conversions and exact(model, flow):
             # What is wrong with the chances of a process is for the run to say, where and when it happens.
             with suppress(ParameterError):
                 found.extend(truths_of(model, flow))

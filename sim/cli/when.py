@@ -52,16 +52,3 @@ def instant(option: str, text: str | None, present: int) -> int | None:
         return parse_instant(found)
     except ValueError as error:
         raise ParameterError(f"{option}: {error}") from None
-
-
-def span(option: str, text: str) -> int:
-    """The length of time that an option gives, in microseconds, at least 0. Raises ParameterError, which names it."""
-    from sim.maths.units import parse_duration
-
-    try:
-        found = round(parse_duration(text))
-    except ValueError as error:
-        raise ParameterError(f"{option}: {error}") from None
-    if found < 0:
-        raise ParameterError(f"{option} {text!r}: it must be at least 0")
-    return found

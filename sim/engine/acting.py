@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sim.attributes.column import Column
-from sim.engine.activity import Points, Recurrence
+from sim.engine.activity import Recurrence
 from sim.engine.block import Block
+from sim.engine.bursts import Bursts
 from sim.engine.facts import fact_ids
 from sim.engine.fanout import Emit, Fanout
 from sim.engine.making import Making
@@ -21,22 +22,22 @@ class Happening:
     def __init__(self, around: Surroundings, activity: Activity, blocks: Sequence[Block], thinning: float) -> None:
         self._around = around
         self._activity = activity
-        self._points = Points(activity, thinning) if activity.schedule is None else None
+        self._bursts = Bursts(around, activity, thinning) if activity.schedule is None else None
         scheduled = [] if activity.schedule is None else blocks
-        self._recurrences = {block.index: Recurrence(activity, around.model) for block in scheduled}
+        self._recurrences = {block.index: Recurrence(activity, around) for block in scheduled}
 
     def rows(self, block: Block, window: Window) -> EventRows:
         """The rows of `window`, by time."""
         activity = self._activity
         rng = self._around.randomness.generator(f"{activity.name}/points", block.index, window.number)
-        if self._points is None:
+        origins = None
+        if self._bursts is None:
             times, entities = self._recurrences[block.index].sample(block, window, rng)
         else:
-            block.weights[activity.profile].prepare(window)
-            intensity = self._around.intensity(activity.curve, window)
-            times, entities = self._points.sample(block, window, intensity, rng)
+            times, entities, origins = self._bursts.sample(block, window, rng)
         ids = fact_ids(activity.name, len(times), block.index, window)
-        return EventRows(self._around, block, window, activity.name, times, entities, ids, activity.values)
+        values = activity.values
+        return EventRows(self._around, block, window, activity.name, times, entities, ids, values, origins=origins)
 
 
 class Acting:

@@ -13,10 +13,11 @@ from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.facts import check_room
 from sim.engine.intensity import Intensity
+from sim.engine.rows import Surroundings
 from sim.engine.states import StateEffect
 from sim.engine.weights import Weights
 from sim.engine.window import Window
-from sim.model.model import Activity, Model
+from sim.model.model import Activity
 
 Times = NDArray[np.int64]
 Indices = NDArray[np.int64]
@@ -96,8 +97,10 @@ def _exact(block: Block, weights: Weights, times: Times, entities: Indices) -> N
 class Recurrence:
     """An activity on a schedule, in one block: due at regular times, later by its jitter."""
 
-    def __init__(self, activity: Activity, model: Model) -> None:
+    def __init__(self, activity: Activity, around: Surroundings) -> None:
         assert activity.schedule is not None
+        model = around.model
+        self._incidents = around.incidents
         self.activity = activity
         self.schedule = activity.schedule
         self._timeline = model.timeline
@@ -109,8 +112,10 @@ class Recurrence:
             times, entities = self._from_birth(block, window)
         else:
             times, entities = self._from_calendar(block, window)
-        if self.schedule.probability < 1:
-            kept = np.flatnonzero(rng.random(len(times)) < self.schedule.probability)
+        factor = self._incidents.factor(self.activity.name, "probability", block, entities, times)
+        if self.schedule.probability < 1 or factor is not None:
+            probability = self.schedule.probability * (1.0 if factor is None else factor)
+            kept = np.flatnonzero(rng.random(len(times)) < probability)
             times, entities = times[kept], entities[kept]
         if self.schedule.jitter is not None:
             times = times + delays(self.schedule.jitter, rng, len(times))

@@ -18,7 +18,7 @@ from sim.engine.vintage import Vintage
 from sim.engine.weights import Weights
 from sim.engine.window import Window
 from sim.model.model import Model, Population
-from sim.scenario.schema import GammaFrailty
+from sim.scenario.frailty import GammaFrailty
 
 Indices = NDArray[np.int64]
 
@@ -54,6 +54,8 @@ class Block:
         self._segments = [Growable(np.int8) for _ in population.segmentations]
         tokens = Tokens(lambda: self.births, lambda: self.segments, self.name)
         self.machine = MachineState(population.machine, tokens, horizon) if population.machine else None
+        self.spells: dict[int, MachineState] = {}
+        """The incidents that befall the entities one by one, by number."""
         self.weights = [
             Weights(self, profile, vintage) for profile, vintage in zip(population.profiles, vintages, strict=True)
         ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.engine.block import Block
+from sim.engine.incidents import Incidents
 from sim.errors import SimulationError
 from sim.maths.instants import format_instant
 from sim.model.model import Branch, BranchFactors, Flow
@@ -69,8 +70,9 @@ class Places:
 class Brancher:
     """The branches of a process, for the cases of one block."""
 
-    def __init__(self, flow: Flow, block: Block) -> None:
+    def __init__(self, flow: Flow, block: Block, incidents: Incidents) -> None:
         self._flow = flow
+        self._incidents = incidents
         self._counted = np.array(flow.counted, dtype=np.int64)
         self._column = {step: place for place, step in enumerate(flow.counted)}
         self._block = block
@@ -103,13 +105,23 @@ class Brancher:
         """The next step of cases that are all at `step`, and its time or the time of the end."""
         target, times = np.full(len(at), END), at.times.copy()
         passed: Floats | float = 0.0
-        for branch in self._flow.branches[step]:
-            until = passed + self._shares(branch, at, step)
+        shares = [self._shares(branch, at, step) for branch in self._flow.branches[step]]
+        total = sum(shares, start=0.0)
+        self._check(at, step, total)
+        factor = self._disturbed(at, total)
+        for branch, share in zip(self._flow.branches[step], shares, strict=True):
+            until = passed + share * factor
             taken = np.flatnonzero((uniform >= passed) & (uniform < until) & self._open(branch, at))
             target[taken], times[taken] = self._take(branch, at.take(taken), rng)
             passed = until
-        self._check(at, step, passed)
         return target, times
+
+    def _disturbed(self, at: Places, total: Floats | float) -> Floats | float:
+        """What incidents multiply the probabilities by, which sum to `total` before and to 1 at most after."""
+        factor = self._incidents.factor(self._flow.name, "probability", self._block, at.entities, at.times, at.steps)
+        if factor is None:
+            return 1.0
+        return factor / np.maximum(factor * total, 1.0)
 
     def _open(self, branch: Branch, at: Places) -> NDArray[np.bool_] | bool:
         """Whether the step ahead has visits left."""
@@ -121,6 +133,8 @@ class Brancher:
         if branch.after is None:
             return target, at.times
         delay = np.maximum(branch.after.draw(rng, len(at)), 0.0) * self._factors(branch.delays, at)
+        slower = self._incidents.factor(self._flow.name, "delay", self._block, at.entities, at.times, at.steps)
+        delay = delay if slower is None else delay * slower
         if branch.timeout is not None:
             late = delay > branch.timeout
             target[late] = self._after_timeout(branch, at)[late]

@@ -75,6 +75,15 @@ class Calendar:
         return pending.take(np.argsort(pending.times, kind="stable"))
 
 
-def delays(distribution: DurationDistribution, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-    """Draws as whole microseconds, at least 0, and short enough to be added to any time: int64[count]."""
-    return np.clip(distribution.draw(rng, count), 0.0, _LONGEST).astype(np.int64)
+def delays(
+    distribution: DurationDistribution,
+    rng: np.random.Generator,
+    count: int,
+    factor: NDArray[np.float64] | None = None,
+) -> NDArray[np.int64]:
+    """Draws as whole microseconds, at least 0, and short enough to be added to any time: int64[count].
+
+    `factor` multiplies them, float64[count].
+    """
+    drawn = distribution.draw(rng, count)
+    return np.clip(drawn if factor is None else drawn * factor, 0.0, _LONGEST).astype(np.int64)

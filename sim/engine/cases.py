@@ -85,7 +85,7 @@ class Part:
         self._happening = happening
         self._hear = hear
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
-        self._brancher = Brancher(flow, block)
+        self._brancher = Brancher(flow, block, around.incidents)
         self._making = Making(block, [(flow.name, flow.each, flow.sets)])
         self._steps = strings(flow.steps)
         self._visits = [f"visits.{step}" for step in flow.counted]
@@ -215,11 +215,14 @@ class Part:
             here = np.flatnonzero(at.steps == step)
             if not len(here):
                 continue
+            factor = self._around.incidents.factor(
+                self._flow.name, "delay", self._block, at.entities[here], at.times[here], at.steps[here]
+            )
             if service.resource < 0:
-                times[here] += stay(service, self._drawing("service"), len(here))
+                times[here] += stay(service, self._drawing("service"), len(here), factor)
             else:
                 arriving = self._at(cases, at.take(here))
-                visits = visits_of(arriving, service, self._block, self._drawing("service"))
+                visits = visits_of(arriving, service, self._block, self._drawing("service"), factor)
                 self.queueing.setdefault(service.resource, []).append(visits)
                 free[here] = False
         at = replace(at, times=times)
@@ -260,7 +263,18 @@ class Part:
             "step": Column.coded(steps.steps, self._steps),
             "step_index": Column.of(steps.index),
         }
-        rows = EventRows(self._around, block, window, flow.name, steps.times, steps.entities, ids, flow.values, columns)
+        rows = EventRows(
+            self._around,
+            block,
+            window,
+            flow.name,
+            steps.times,
+            steps.entities,
+            ids,
+            flow.values,
+            columns,
+            steps=steps.steps,
+        )
         (drawn,) = self._making.columns([rows])
         columns = columns | drawn
         columns[f"{flow.name}_id"] = Column.of(ids)

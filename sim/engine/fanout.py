@@ -27,7 +27,7 @@ class Fanout:
         self._around = around
         self._block = block
         self._follower = follower
-        self._starter = Starter(around, follower.trigger, follower.name)
+        self._starter = Starter(around, follower.trigger, follower.name, struck=True)
         self._making = Making(block, [(follower.name, follower.table, follower.sets)])
         self._children = [Fanout(around, block, child) for child in follower.children]
 

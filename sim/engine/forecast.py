@@ -19,7 +19,8 @@ from sim.engine.kernel import run
 from sim.engine.window import Window, windows
 from sim.engine.world import World
 from sim.maths.curves import integral
-from sim.maths.units import HOUR, MINUTE, SECOND
+from sim.maths.spans import Spans
+from sim.maths.units import HOUR, MINUTE, SECOND, format_duration
 from sim.model.model import Activity, Follower, Model
 
 _SAMPLE = 1_500_000
@@ -63,7 +64,7 @@ class Forecast:
 class _Tally:
     """What the pilot has seen of one stream."""
 
-    rows: int = 0
+    facts: float = 0.0
     busiest: float = 0.0
     json: float = 0.0
     arrow: float = 0.0
@@ -91,12 +92,13 @@ def forecast(model: Model, seed: int | None = None) -> Forecast:
     ticks = list(windows(model.start, model.end, model.tick))
     for batch in run(world, model.processes):
         window = ticks[(batch.start - model.start) // model.tick]
-        _count(tallies[batch.stream.name], batch, scale[batch.stream.name], points.get(batch.stream.name), window)
-    found = tuple(_stream(stream, tallies[stream.name], scale[stream.name]) for stream in model.streams)
+        facts = _stands_for(model, batch, scale)
+        _count(tallies[batch.stream.name], batch, facts, points.get(batch.stream.name), window)
+    found = tuple(_stream(stream, tallies[stream.name]) for stream in model.streams)
     arrow = sum(tally.largest * tally.arrow for tally in tallies.values())
     states = sum(population.expected * _entity_bytes(model, population.index) for population in model.populations)
     memory = _BASE_MEMORY + _COPIES * arrow + states
-    return Forecast(found, memory, model.tick, len(ticks), model.blocks, model.order)
+    return Forecast(found, memory, model.tick, len(ticks), model.blocks, (*model.order, *_on(world)))
 
 
 def _scales(model: Model, thinning: Mapping[str, float], blocks: float) -> dict[str, float]:
@@ -174,20 +176,46 @@ def _following(children: Sequence[Follower]) -> float:
     )
 
 
-def _count(tally: _Tally, batch: Batch, scale: float, points: Activity | None, window: Window) -> None:
+def _stands_for(model: Model, batch: Batch, scale: Mapping[str, float]) -> float:
+    """How many facts of the run a batch of the pilot stands for; labels stand for as many as their facts."""
+    truth, own = model.disturbances, scale[batch.stream.name]
+    if truth.facts is not None and batch.stream.name == truth.facts.name:
+        streams = batch.data.column("stream")
+        counts = np.bincount(np.from_dlpack(streams.indices), minlength=len(streams.dictionary))
+        return sum(int(n) * scale[name] for n, name in zip(counts, streams.dictionary.to_pylist(), strict=True))
+    if truth.spans is not None and batch.stream.name == truth.spans.name:
+        common = int(batch.data.column("entity_id").null_count)
+        return common + (len(batch) - common) * own
+    return len(batch) * own
+
+
+def _on(world: World) -> list[str]:
+    """What the plan says of incidents that are on for everybody."""
+    incidents, end = world.incidents, world.model.end
+    return [
+        f"{incidents.all[index].name} is on {len(spans)} times, {format_duration(_length(spans, end))} in all"
+        for index, spans in incidents.spans.items()
+    ]
+
+
+def _length(spans: Spans, end: int) -> int:
+    return int((np.minimum(spans.ends, end) - spans.begins).sum())
+
+
+def _count(tally: _Tally, batch: Batch, facts: float, points: Activity | None, window: Window) -> None:
     rows = len(batch)
-    tally.rows += rows
-    tally.largest = max(tally.largest, rows * scale)
+    tally.facts += facts
+    tally.largest = max(tally.largest, facts)
     if not rows:
         return
     if points is not None:
         mean = integral(points.curve, window.start, window.until)
         peak = Intensity(points.curve, window.start, window.until).peak
-        tally.busiest = max(tally.busiest, rows * scale * peak / mean * SECOND if mean > 0 else 0.0)
+        tally.busiest = max(tally.busiest, facts * peak / mean * SECOND if mean > 0 else 0.0)
     else:
         times = np.from_dlpack(batch.data.column(TIME).cast("int64")).astype(np.int64, copy=False)
-        even = rows * scale * SECOND / (window.until - window.start)
-        tally.busiest = max(tally.busiest, even, *(_crowd(times, span) * scale for span in _SPANS))
+        even = facts * SECOND / (window.until - window.start)
+        tally.busiest = max(tally.busiest, even, *(_crowd(times, span) * facts / rows for span in _SPANS))
     if tally.sampled < _ROWS:
         _weigh(tally, batch)
 
@@ -209,13 +237,13 @@ def _weigh(tally: _Tally, batch: Batch) -> None:
     tally.arrow = frame.estimated_size() / len(head)
 
 
-def _stream(stream: Stream, tally: _Tally, scale: float) -> StreamForecast:
-    facts = tally.rows * scale
-    return StreamForecast(stream.name, facts, tally.busiest, facts * tally.json)
+def _stream(stream: Stream, tally: _Tally) -> StreamForecast:
+    return StreamForecast(stream.name, tally.facts, tally.busiest, tally.facts * tally.json)
 
 
 def _entity_bytes(model: Model, index: int) -> float:
     """Bytes that the engine keeps per entity, from the arrays that it has."""
     population = model.populations[index]
-    machine = 28 if population.machine is not None else 0
+    befalling = sum(incident.population == index for incident in model.disturbances.incidents)
+    machine = 28 * ((population.machine is not None) + befalling)
     return 24 + machine + len(population.segmentations) + 26 * len(population.profiles) + 12 * len(population.kept)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sim.engine.window import Window
 from sim.maths.units import HOUR
-from sim.model.model import Resource
+from sim.model.queueing import Resource
 
 Times = NDArray[np.int64]
 _NOTHING: Times = np.empty(0, dtype=np.int64)

@@ -5,7 +5,7 @@ A token's next exit is drawn when it enters a state: competing exits each draw t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,20 @@ _MOST_ROUNDS = 2_000_000
 
 Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
+Admits = Callable[[Indices, Times], NDArray[np.bool_]]
 
 
 class MachineState:
-    """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning."""
+    """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning.
 
-    def __init__(self, machine: Machine, tokens: Tokens, horizon: tuple[int, int]) -> None:
+    `admits` says who can leave the first state at a time, of those who would: the others stay, and wait anew.
+    """
+
+    def __init__(
+        self, machine: Machine, tokens: Tokens, horizon: tuple[int, int], admits: Admits | None = None
+    ) -> None:
         self.machine = machine
+        self._admits = admits
         self.dictionary = strings(machine.states)
         """The names of the states by code."""
         self.reasons = strings(machine.reasons)
@@ -56,6 +63,13 @@ class MachineState:
         """Changes in the present window, as far as it has advanced; None where there are none."""
         self.changed: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)
         """Which entities change in the present window, as far as it has advanced."""
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    def due(self, entities: Indices) -> Times:
+        """When entities leave the states that they are in at the end of the present window."""
+        return self._next.values[entities]
 
     @property
     def states(self) -> NDArray[np.int8]:
@@ -167,6 +181,8 @@ class MachineState:
         """Take the exits `number` at `times`, and draw the exits that follow."""
         source = self._state.values[entities]
         target = self._target[source, number]
+        if self._admits is not None:
+            target = np.where((source > 0) | self._admits(entities, times), target, source)
         dwell = times - self._since.values[entities]
         self._state.values[entities] = target
         self._since.values[entities] = times

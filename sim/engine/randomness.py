@@ -57,6 +57,26 @@ class Randomness:
         return np.random.Generator(np.random.PCG64DXSM(seeds))  # type: ignore[arg-type]
 
 
+def dice(randomness: Randomness, name: str, *numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """One uniform number in [0, 1) for each row of `numbers`, int64[n] each: the same for the same numbers.
+
+    The finalizer of SplitMix64 (Steele, Lea and Flood 2014), over the numbers one after the other.
+    """
+    key = int(randomness.generator(name).integers(2**63))
+    state = np.full(len(numbers[0]), key, dtype=np.uint64)
+    for column in numbers:
+        state += column.astype(np.uint64) + _GOLDEN
+        for shift, factor in _MIX:
+            state = (state ^ (state >> shift)) * factor
+        state ^= state >> _LAST
+    return (state >> _SPARE).astype(np.float64) * 2.0**-53
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+_LAST, _SPARE = np.uint64(31), np.uint64(11)
+
+
 @lru_cache(maxsize=65536)
 def _hash(name: str) -> bytes:
     return hashlib.blake2b(name.encode(), digest_size=16).digest()

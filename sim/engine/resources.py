@@ -14,7 +14,7 @@ from heapq import heappop, heappush, heapreplace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.model.model import Resource
+from sim.model.queueing import Resource
 
 Times = NDArray[np.int64]
 

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import TIME_TYPE, Column
+from sim.attributes.replacing import FLAG
 from sim.engine.block import Block
 from sim.engine.directory import Directory
+from sim.engine.incidents import Incidents
 from sim.engine.intensity import Intensity
 from sim.engine.offspring import Offspring
 from sim.engine.randomness import Randomness
@@ -18,7 +20,9 @@ from sim.engine.window import Window
 from sim.maths.curves import CurveRef
 from sim.maths.timecurve import BoundCurve
 from sim.maths.units import DAY
+from sim.model.incident import Hit
 from sim.model.model import Model, Segmentation, Values
+from sim.scenario.incidents import LABEL
 
 Times = NDArray[np.int64]
 
@@ -31,6 +35,7 @@ class Surroundings:
     randomness: Randomness
     directories: Mapping[str, Directory]
     offspring: Callable[[Block, str], Offspring]
+    incidents: Incidents
     _inline: dict[str, BoundCurve] = field(default_factory=dict)
     _intensities: dict[int, Intensity] = field(default_factory=dict)
     _window: int = -1
@@ -57,7 +62,8 @@ class Surroundings:
 class EventRows:
     """Rows at `times` of `entities` (local indices of `block`), as the attributes of a stream see them.
 
-    `name` is the stream's (or, for newborns, the population's), `given` the columns of the fact that they follow from.
+    `name` is the stream's (or, for newborns, the population's), `given` the columns of the fact that they follow from,
+    `origins` the incidents that have added them (-1: none), and `steps` those at which cases are, by code.
     """
 
     def __init__(
@@ -73,6 +79,8 @@ class EventRows:
         given: Mapping[str, Column] | None = None,
         subject: str | None = None,
         number: int = 0,
+        origins: NDArray[np.int64] | None = None,
+        steps: NDArray[np.int64] | None = None,
     ) -> None:
         self.times = times
         self.ids = ids
@@ -84,6 +92,9 @@ class EventRows:
         self._name = name
         self._values = values
         self._given = given or {}
+        self._origins = origins
+        self._steps = steps
+        self._levels: dict[int, NDArray[np.float64]] = {}
         self._round = f"/round {number}" if number else ""
 
     def __len__(self) -> int:
@@ -94,9 +105,11 @@ class EventRows:
         given = {name: column.take(which) for name, column in self._given.items()}
         times, entities, ids = self.times[which], self.entities[which], self.ids[which]
         around, block, window = self._around, self.block, self._window
-        return EventRows(
+        part = EventRows(
             around, block, window, self._name, times, entities, ids, self._values, given, self.subject, number
         )
+        part._levels = {hit.incident: self.level(hit)[which] for hit in around.incidents.of(self._name)}
+        return part
 
     def rng(self, name: str) -> np.random.Generator:
         """The random stream of one attribute of these rows."""
@@ -117,6 +130,10 @@ class EventRows:
             return Column(self.times, TIME_TYPE)
         if name == "age":
             return Column.of((self.times - self.block.births[self.entities]) / DAY)
+        if name == LABEL:
+            return self.label()
+        if name.startswith(FLAG):
+            return Column.of(self._struck(name.removeprefix(FLAG)))
         prefix, _, attribute = name.rpartition(".")
         for generation, block in enumerate(self.block.lineage()):
             entity = block.population.name
@@ -142,8 +159,48 @@ class EventRows:
                 return Column.coded(codes[entities], segmentation.dictionary)
         raise KeyError(name)
 
+    def level(self, hit: Hit) -> NDArray[np.float64]:
+        """How much each row is hit, from 0 to 1."""
+        if hit.incident not in self._levels:
+            self._levels[hit.incident] = self._level(hit)
+        return self._levels[hit.incident]
+
+    def _level(self, hit: Hit) -> NDArray[np.float64]:
+        incidents = self._around.incidents
+        if hit.extra:
+            added = np.zeros(len(self), np.bool_) if self._origins is None else self._origins == hit.incident
+            return added.astype(np.float64)
+        if incidents.all[hit.incident].single:
+            rng = self.rng(f"{FLAG}{incidents.all[hit.incident].name}")
+            return incidents.single(hit, self.block, self.entities, self.times, rng)
+        return incidents.level(hit, self.block, self.entities, self.times, self._steps)
+
+    def _struck(self, name: str) -> NDArray[np.bool_]:
+        """Which rows the incident called `name` has hit."""
+        incidents = self._around.incidents
+        for hit in incidents.of(self._name):
+            if incidents.all[hit.incident].name == name:
+                return self.level(hit) > 0
+        return np.zeros(len(self), dtype=np.bool_)
+
+    def label(self) -> Column:
+        """The name of the first labelled incident that has hit each row, null where none has."""
+        incidents = self._around.incidents
+        codes = np.full(len(self), -1)
+        for hit in incidents.of(self._name):
+            if incidents.all[hit.incident].labelled:
+                codes[(codes < 0) & (self.level(hit) > 0)] = hit.incident
+        return Column.coded(np.maximum(codes, 0), incidents.names, codes < 0)
+
     def value_factor(self, attribute: str) -> NDArray[np.float64] | None:
-        """What segments and age multiply values by."""
+        """What segments, age and incidents multiply values by."""
+        factor = self._own_factor()
+        for hit in self._around.incidents.of(self._name):
+            if hit.value != 1.0:
+                factor = (1.0 if factor is None else factor) * (1 + (hit.value - 1) * self.level(hit))
+        return factor
+
+    def _own_factor(self) -> NDArray[np.float64] | None:
         values = self._values
         if values.trivial:
             return None
@@ -164,7 +221,9 @@ class EventRows:
 
     def own(self, entity: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """The children of kind `entity` that the rows' entities have by the rows' times."""
-        return self._around.offspring(self.block, entity).of(self.entities, self.times)
+        offspring = self._around.offspring(self.block, entity)
+        first, count, ids = offspring.of(self.entities, self.times)
+        return offspring.living(first, count, self.times) if offspring.mortal else (first, count, ids)
 
 
 def segmentation_columns(block: Block, segmentations: tuple[Segmentation, ...]) -> dict[str, Column]:

@@ -1,4 +1,4 @@
-"""What the states of an entity, or of an ancestor, do to its activity."""
+"""What the states of an entity, or of an ancestor, do to its activity; and incidents, which are machines too."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ Indices = NDArray[np.int64]
 class StateEffect:
     """Factors by the state of the ancestor so many generations up (0: the entity itself) of the entities of `block`."""
 
-    def __init__(self, block: Block, states: StateFactors) -> None:
+    def __init__(self, block: Block, states: StateFactors, spell: int | None = None) -> None:
+        """With `spell`, the states are those of the incident of this number that befalls the entity."""
         self._block = block
         self._generation = states.generation
         self._factors = states.factors
+        self._spell = spell
+
+    @classmethod
+    def of_spell(cls, block: Block, incident: int, generations: int, factors: NDArray[np.float64]) -> StateEffect:
+        """Two factors: while an incident is not on for the entity or its ancestor, and while it is."""
+        return cls(block, StateFactors(generations, factors), incident)
 
     def changing(self) -> Indices:
         """The entities of the block for whom the state in question changes in the present window."""
@@ -43,7 +50,8 @@ class StateEffect:
 
     @property
     def _machine(self) -> MachineState:
-        machine = self._block.lineage()[self._generation].machine
+        holder = self._block.lineage()[self._generation]
+        machine = holder.machine if self._spell is None else holder.spells[self._spell]
         assert machine is not None
         return machine
 

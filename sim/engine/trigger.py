@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sim.attributes.column import Column
 from sim.batch import TIME, TIME_TYPE
@@ -13,13 +14,15 @@ from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.facts import check_room
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.window import Window
+from sim.model.incident import Key
 from sim.model.model import Trigger
 
 
 class Starter:
-    """One trigger in one block; `name` is what it starts."""
+    """One trigger in one block; `name` is what it starts. `struck` says that incidents change how likely and when."""
 
-    def __init__(self, around: Surroundings, trigger: Trigger, name: str) -> None:
+    def __init__(self, around: Surroundings, trigger: Trigger, name: str, struck: bool = False) -> None:
+        self._struck = struck
         self._around = around
         self._trigger = trigger
         self._name = name
@@ -47,13 +50,16 @@ class Starter:
         if len(sources):  # a random stream costs more than all the rest where windows are short
             rng = self._around.randomness.generator(f"{self._name}/fanout", rows.block.index, window.number)
             counts = trigger.count.draw(rng, len(sources))
-            if trigger.probability < 1:
-                counts = np.where(rng.random(len(sources)) < trigger.probability, counts, 0)
+            factor = self._factor("probability", rows, sources)
+            if trigger.probability < 1 or factor is not None:
+                probability = trigger.probability * (1.0 if factor is None else factor)
+                counts = np.where(rng.random(len(sources)) < probability, counts, 0)
             check_room(self._name, float(counts.sum()), rows.block.index, window)
             sources = np.repeat(sources, counts)
             times = rows.times[sources]
             if trigger.after is not None:
-                times = times + delays(trigger.after, rng, len(sources))
+                factor = self._factor("delay", rows, sources)
+                times = times + delays(trigger.after, rng, len(sources), factor)
         source = trigger.source
         known = {**columns, TIME: Column(rows.times, TIME_TYPE)}
         # What a birth's fact says of an attribute that changes is not what it is when something follows from it.
@@ -63,6 +69,15 @@ class Starter:
         carried[f"{source}_id"] = Column.of(rows.ids[sources])
         entities = rows.block.ancestors(rows.entities[sources], trigger.generations)
         return Pending(times, entities, carried)
+
+    def _factor(self, key: Key, rows: EventRows, sources: NDArray[np.int64]) -> NDArray[np.float64] | None:
+        """What incidents multiply by, for what follows from the facts at `sources`, as of their times."""
+        if not self._struck:
+            return None
+        generations = self._trigger.generations
+        entities = rows.block.ancestors(rows.entities[sources], generations)
+        block, incidents = rows.block.lineage()[generations], self._around.incidents
+        return incidents.factor(self._name, key, block, entities, rows.times[sources])
 
     def _chosen(self, rows: EventRows, columns: Mapping[str, Column]) -> np.ndarray:
         """The positions of the facts for which the trigger's condition holds."""

@@ -20,7 +20,8 @@ from sim.engine.fanout import Emit
 from sim.engine.resources import NEVER, OPEN, RENEGED, Queue
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.window import Window
-from sim.model.model import Flow, Service
+from sim.model.model import Flow
+from sim.model.queueing import Service
 
 # No attribute has a dot in its name.
 _SERVICE, _DEADLINE, _PRIORITY = _WAITING = ("visit.service", "visit.deadline", "visit.priority")
@@ -29,16 +30,20 @@ _LONGEST = 2**60
 _OUTCOMES = strings(["served", "reneged"])
 
 
-def stay(service: Service, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
-    """Draws of the time in a step, at least a microsecond."""
-    return np.maximum(delays(service.duration, rng, count), 1)
+def stay(
+    service: Service, rng: np.random.Generator, count: int, factor: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """Draws of the time in a step, at least a microsecond; `factor` multiplies them."""
+    return np.maximum(delays(service.duration, rng, count, factor), 1)
 
 
-def visits_of(cases: Pending, service: Service, block: Block, rng: np.random.Generator) -> Pending:
-    """Cases that arrive at a step with a resource, as visits that wait."""
+def visits_of(
+    cases: Pending, service: Service, block: Block, rng: np.random.Generator, factor: NDArray[np.float64] | None
+) -> Pending:
+    """Cases that arrive at a step with a resource, as visits that wait; `factor` multiplies their service times."""
     count = len(cases.times)
     deadline = np.full(count, NEVER, dtype=np.int64)
-    duration = stay(service, rng, count)
+    duration = stay(service, rng, count, factor)
     if service.patience is not None:
         deadline = cases.times + delays(service.patience, rng, count)
     carried = cases.carried | {

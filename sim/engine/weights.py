@@ -41,6 +41,9 @@ class Weights:
         self.vintage = vintage
         self.groups = Groups()
         self.effects = [StateEffect(block, states) for states in profile.states]
+        for own in profile.spells:
+            factors = np.array([own.clear, own.on])
+            self.effects.append(StateEffect.of_spell(block, own.incident, own.generations, factors))
         self._block = block
         self._base = Growable(np.float32)
         self._share = Growable(np.float32)
@@ -63,7 +66,7 @@ class Weights:
 
     def admit(self, frailty: NDArray[np.float64], births: NDArray[np.int64]) -> None:
         """Take in newborn entities, in no group yet."""
-        base = frailty.copy()
+        base = frailty.copy() if self.profile.frail else np.ones(len(frailty))
         for factors, codes in zip(self.profile.segments, self._block.segments, strict=True):
             base *= factors[codes[self._block.fresh]]
         if self.profile.cohort is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from sim.attributes.column import Column
 from sim.batch import Batch
 from sim.engine.acting import Acting
+from sim.engine.afflict import Afflict
 from sim.engine.births import Births
 from sim.engine.block import Block
 from sim.engine.cases import Cases, parts_of
@@ -16,6 +17,8 @@ from sim.engine.contention import Contention
 from sim.engine.directory import Directory
 from sim.engine.facts import Facts, merge
 from sim.engine.fanout import Following
+from sim.engine.incidents import Incidents
+from sim.engine.labels import Labels
 from sim.engine.lifecycle import Lifecycle
 from sim.engine.offspring import Offspring
 from sim.engine.randomness import Randomness
@@ -24,8 +27,9 @@ from sim.engine.rows import EventRows, Surroundings
 from sim.engine.vintage import Vintage
 from sim.engine.window import Window
 from sim.model.model import Model, Node, Population
+from sim.scenario.incidents import LABEL
 
-Component = Births | Lifecycle | Acting | Following | Cases | Contention | Chronicles
+Component = Births | Lifecycle | Afflict | Acting | Following | Cases | Contention | Chronicles
 
 
 class World:
@@ -48,17 +52,29 @@ class World:
         self._facts: defaultdict[str, list[Facts]] = defaultdict(list)
         self._changing: list[list[Block]] = []
         self._complete = _known_everywhere(model)
-        self._around = Surroundings(model, self.randomness, self.directories, self._children)
+        self.incidents = Incidents(model, self.randomness)
+        self._labels = Labels(model, self.incidents, own)
+        self._around = Surroundings(model, self.randomness, self.directories, self._children, self.incidents)
         self._emitted = frozenset(stream.name for stream in model.streams)
         self._heard = _heard(model)
+        self._struck = frozenset(model.disturbances.hits if model.disturbances.facts is not None else ())
+        self._marked = model.disturbances.marked
         self._happened: dict[tuple[str, int], tuple[EventRows, dict[str, Column]]] = {}
         for population in model.populations:
             self._settle(population)
         self.components = [self._component(node, thinning or {}) for node in model.nodes]
 
     def emit(self, stream: str, rows: EventRows, columns: dict[str, Column]) -> None:
-        """Take facts of the present window, with all their columns but the event time."""
-        if stream in self._emitted and rows.block.index in self.own:
+        """Take facts of the present window, with all their columns but the event time.
+
+        The label is added to the columns of a stream that carries its own.
+        """
+        own = rows.block.index in self.own
+        if stream in self._struck and own:
+            self._labels.mark(stream, rows)
+        if stream in self._marked:
+            columns[LABEL] = rows.label()
+        if stream in self._emitted and own:
             self.add(stream, Facts(rows.times, columns))
         if stream in self._heard:
             self._happened[stream, rows.block.index] = (rows, columns)
@@ -78,6 +94,9 @@ class World:
                 block.close()
         for directory in self.directories.values():
             directory.close()
+        if 0 in self.own:
+            self._labels.begin(window)
+        self._labels.close(window, self.add)
 
     def spread(self) -> None:
         """Let those who look entities up know of the changes that a component has made, once it has made them all."""
@@ -130,6 +149,9 @@ class World:
             return Births(around, population, self.rosters[population.name], known, directory, self._hear)
         if node.kind == "states":
             return Lifecycle(around, population, blocks, self._hear)
+        if node.kind == "incident":
+            incident = next(own for own in model.disturbances.incidents if own.name == node.names[0])
+            return Afflict(model, incident, blocks, self._labels.strike)
         if node.kind == "follower":
             follower = next(follower for follower in model.followers if follower.name == node.names[0])
             return Following(around, follower, blocks, self._hear)

@@ -11,8 +11,9 @@ from sim.batch import Stream
 from sim.model.changing import part_of, settings_of
 from sim.model.followers import children_of, columns_of, looked_up, names_of, parts_of, reads_states_at_all
 from sim.model.ground import Ground
+from sim.model.incidents import replacements, struck
 from sim.model.model import Activity, Follower, Node
-from sim.model.schemas import fact_stream
+from sim.model.schemas import fact_stream, labelled
 from sim.model.segments import profile_of, values_of
 from sim.model.settings import Setting
 from sim.model.sizes import expected_rate
@@ -24,9 +25,13 @@ def activity_of(ground: Ground, name: str, spec: StreamSpec) -> Activity:
     """The activity that a stream of the scenario is, with its children."""
     path = f"streams.{name}"
     table = ground.tables.make(
-        path, spec.attributes, ground.tables.context(spec.entity), correlations=spec.correlations
+        path,
+        spec.attributes,
+        ground.tables.context(spec.entity),
+        correlations=spec.correlations,
+        replacements=replacements(ground, path),
     )
-    stream = fact_stream(name, spec.entity, None, table.schema(), ground.rank, spec.description)
+    stream = fact_stream(name, spec.entity, None, labelled(table.schema(), spec.label), ground.rank, spec.description)
     ground.note(stream, spec.entity)
     sets = settings_of(ground, path, spec.entity, spec.sets, columns_of(table, stream))
     return acting(ground, name, spec, table, stream, children_of(ground, path, spec.children, stream), sets)
@@ -44,7 +49,8 @@ def acting(
     """An activity of which the stream is made."""
     kind = spec.entity
     segmentations = ground.segmentations[kind]
-    profile = profile_of(ground.binder, ground.lineage(kind), segmentations, spec)
+    plain = profile_of(ground.binder, ground.lineage(kind), segmentations, spec)
+    profile, extras = struck(ground, name, kind, plain)
     run = ground.scenario.end - ground.scenario.start
     return Activity(
         name=name,
@@ -60,6 +66,7 @@ def acting(
         children=children,
         stream=stream,
         expected=ground.entities[kind] * expected_rate(ground.scenario, ground.binder, spec) * run,
+        extras=extras,
     )
 
 

@@ -13,9 +13,11 @@ from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.births import births_of
-from sim.model.changing import arrange, everywhere
+from sim.model.changing import arrange, await_ends, everywhere
 from sim.model.facts import add_process, facts_of
+from sim.model.faulty import fault_problems
 from sim.model.ground import Ground
+from sim.model.incidents import disturbances_of, hits_of, incidents_of
 from sim.model.limits import limit_problems, size_problems
 from sim.model.model import Machine, Model, Population, Trigger
 from sim.model.needs import arrival_order
@@ -55,6 +57,7 @@ class _Compiler:
         self.arrivals = {kind: self._arrivals(scenario.entities[kind]) for kind in self.order}
         self.entities = expected_entities(scenario, self.arrivals)
         self.ground = Ground(scenario, self.binder, self.index, self.segmentations, self.tables, self.entities)
+        self.ground.hits = hits_of(scenario, self.binder, self.segmentations)
 
     def model(self) -> Model:
         tables = {kind: self.tables.of_entity(kind) for kind in self.order}
@@ -63,12 +66,14 @@ class _Compiler:
         for process in self.processes:
             check_process(process, self.tables.types)
             add_process(self.ground, process)
+        incidents = incidents_of(self.ground)
         triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
         resources = resources_of(self.ground)
-        late = arrange(self.ground.graph)
-        everywhere(self.ground.graph, self.tables.readers.looked_up)
+        late = [*arrange(self.ground.graph), *await_ends(self.ground)]
+        everywhere(self.ground, self.tables.readers.looked_up)
         chronicles = told(self.ground)
+        disturbances = disturbances_of(self.ground, incidents)
         self._check()
         nodes = self.ground.graph.order()
         return Model(
@@ -88,10 +93,12 @@ class _Compiler:
             flows=flows,
             resources=resources,
             chronicles=chronicles,
+            disturbances=disturbances,
             nodes=nodes,
             streams=tuple(self.ground.streams),
             processes=self.processes,
             order=(*words(nodes, self.order, machines), *late, *sharing(resources)),
+            faults=self.scenario.faults,
         )
 
     def _tick(self) -> int:
@@ -146,6 +153,7 @@ class _Compiler:
             table=table,
             kept=frozenset(table.types if entity.history else self.tables.readers.kept(kind) & set(table.types)),
             changing=frozenset(self.ground.changing.get(kind, ())),
+            mortal=self.ground.mortal(kind),
             # Whoever is looked up needs its ancestors wherever it is known.
             shared=kind in self.tables.readers.shared,
             stream=streams[0],
@@ -158,6 +166,7 @@ class _Compiler:
         problems += sharing_problems(self.scenario)
         problems += size_problems(self.scenario, self.binder, self.entities)
         problems += _name_problems(self.ground.streams)
+        problems += fault_problems(self.scenario.faults, self.ground.streams)
         if problems:
             raise ScenarioError(problems)
 

@@ -15,8 +15,10 @@ from sim.model.activities import acting, depends
 from sim.model.binding import Binder
 from sim.model.changing import condition_of, part_of, settings_of
 from sim.model.ground import Ground, reads_states
-from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Service, Trigger
-from sim.model.schemas import case_stream, step_stream, visit_stream
+from sim.model.incidents import replacements
+from sim.model.model import Activity, Branch, BranchFactors, Factors, Flow, Node, Segmentation, Trigger
+from sim.model.queueing import Service
+from sim.model.schemas import case_stream, labelled, step_stream, visit_stream
 from sim.model.segments import values_of
 from sim.model.settings import Setting
 from sim.model.tables import carried_of, reads_state
@@ -30,10 +32,15 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
     kind, path, on = spec.entity, f"processes.{name}", spec.start.on
     source = None if on is None else ground.source(f"{path}.start.on", on, kind)[1]
     table = ground.tables.make(
-        path, spec.attributes, ground.tables.context(kind, source), correlations=spec.correlations
+        path,
+        spec.attributes,
+        ground.tables.context(kind, source),
+        correlations=spec.correlations,
+        replacements=replacements(ground, path),
     )
     each = _of_each_step(ground, name, spec, table)
-    stream = step_stream(name, kind, [*table.schema(), *each.schema()], ground.rank, spec.description)
+    fields = labelled([*table.schema(), *each.schema()], spec.label)
+    stream = step_stream(name, kind, fields, ground.rank, spec.description)
     ground.note(stream, kind)
     cases = case_stream(name, kind, table.schema(), ground.rank) if spec.cases else None
     if cases is not None:
@@ -76,7 +83,8 @@ def flow_of(ground: Ground, name: str, spec: language.Process) -> Flow:
 def _of_each_step(ground: Ground, name: str, spec: language.Process, table: AttributeTable) -> AttributeTable:
     """What is drawn at every step, which may read the step and what the case carries along."""
     context = ground.tables.context(spec.entity) | _of_steps(name, table)
-    return ground.tables.make(f"processes.{name}", spec.each, context, key="each")
+    path = f"processes.{name}"
+    return ground.tables.make(path, spec.each, context, key="each", replacements=replacements(ground, path))
 
 
 def _of_steps(name: str, table: AttributeTable) -> dict[str, pa.DataType]:

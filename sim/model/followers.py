@@ -11,9 +11,10 @@ from sim.batch import Stream
 from sim.maths.distributions import CountDistribution
 from sim.model.changing import condition_of, part_of, settings_of
 from sim.model.ground import Ground
+from sim.model.incidents import replacements
 from sim.model.model import Follower, Node
 from sim.model.order import Part
-from sim.model.schemas import fact_stream
+from sim.model.schemas import fact_stream, labelled
 from sim.model.segments import values_of
 from sim.model.tables import carried_of, reads_state
 from sim.model.triggering import trigger_of
@@ -56,8 +57,11 @@ def _follower(
 ) -> Follower:
     """A stream of `kind` whose facts follow from those of `source`."""
     given = ground.tables.context(kind, source)
-    table = ground.tables.make(path, spec.attributes, given, correlations=spec.correlations)
-    stream = fact_stream(name, kind, source, table.schema(), ground.rank, spec.description)
+    table = ground.tables.make(
+        path, spec.attributes, given, correlations=spec.correlations, replacements=replacements(ground, path)
+    )
+    fields = labelled(table.schema(), isinstance(spec, StreamSpec) and spec.label)
+    stream = fact_stream(name, kind, source, fields, ground.rank, spec.description)
     ground.note(stream, kind)
     effects = spec.segments if isinstance(spec, StreamSpec) else {}
     return Follower(

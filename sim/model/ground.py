@@ -9,6 +9,7 @@ from sim.attributes.expressions import program
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
 from sim.model.binding import Binder
+from sim.model.incident import Hit
 from sim.model.model import Profile, Segmentation
 from sim.model.order import Graph, Key
 from sim.model.tables import Tables
@@ -22,7 +23,7 @@ class Ground:
 
     `index` numbers the kinds of entities, `entities` has the expected number of each by the end of the run, `streams`
     what is emitted by rank, and `known` every stream that something can follow from (also one that is not emitted)
-    with the kind of its entity.
+    with the kind of its entity. `hits` are what incidents do to streams.
     """
 
     scenario: Scenario
@@ -35,6 +36,7 @@ class Ground:
     known: dict[str, tuple[str, Stream]] = field(default_factory=dict)
     graph: Graph = field(default_factory=Graph)
     profiles: dict[str, list[Profile]] = field(default_factory=dict)
+    hits: Mapping[str, tuple[Hit, ...]] = field(default_factory=dict)
     changing: dict[str, set[str]] = field(default_factory=dict)
     """By kind, the attributes that facts set."""
 
@@ -72,6 +74,11 @@ class Ground:
         """The entity `kind`, its parent, and so on."""
         return [self.scenario.entities[name] for name in self.scenario.ancestors(kind)]
 
+    def mortal(self, kind: str) -> bool:
+        """Whether entities of `kind`, or those that they belong to, have terminal states."""
+        cycles = [entity.lifecycle for entity in self.lineage(kind) if entity.lifecycle is not None]
+        return any(state.terminal for cycle in cycles for state in cycle.states.values())
+
     def waits(self, kind: str, stateful: bool, looked_up: Iterable[str] = ()) -> set[Key]:
         """What facts of `kind` wait for: that their entities and whom they look up are born; if it matters, states."""
         births: set[Key] = {("births", other) for other in (*self.scenario.ancestors(kind), *looked_up)}
@@ -105,4 +112,6 @@ def _same(one: Profile, other: Profile) -> bool:
         and one.cohort is other.cohort
         and len(one.states) == len(other.states)
         and all((a.factors == b.factors).all() for a, b in zip(one.states, other.states, strict=True))
+        and one.spells == other.spells
+        and one.frail == other.frail
     )

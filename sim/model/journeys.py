@@ -15,7 +15,7 @@ import numpy as np
 from sim.errors import ParameterError
 from sim.maths.absorbing import Chain, Indices
 from sim.maths.arrays import Floats
-from sim.model.model import Branch, BranchFactors, Flow
+from sim.model.model import Branch, BranchFactors, Flow, Model
 
 MOST_STATES = 300_000
 
@@ -38,6 +38,11 @@ def chainable(flow: Flow) -> bool:
     ways = [branch for branches in flow.branches for branch in branches]
     changing = any(_changing(b.probabilities) or (b.timeout and b.after and _changing(b.delays)) for b in ways)
     return not changing and math.prod(_shape(flow)) <= MOST_STATES
+
+
+def exact(model: Model, flow: Flow) -> bool:
+    """Whether the truth about a process follows from the scenario: a chain whose chances no incident changes."""
+    return chainable(flow) and not any(hit.factors != (1.0,) * 4 for hit in model.disturbances.of(flow.name))
 
 
 def journey_of(flow: Flow, codes: Sequence[int]) -> Journey:

@@ -7,7 +7,7 @@ code, the position of the name in its declaration.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +22,14 @@ from sim.maths.distributions import CountDistribution, DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.timeline import Timeline
 from sim.model.chronicles import Chronicle
+from sim.model.incident import Disturbances, Extra, SpellFactor
 from sim.model.process import UserProcess
+from sim.model.queueing import Resource, Service
 from sim.model.settings import Setting
+from sim.scenario.faults import Faults
+from sim.scenario.frailty import Frailty
 from sim.scenario.schedule import Schedule
-from sim.scenario.schema import Arrivals, Frailty, Initial
+from sim.scenario.schema import Arrivals, Initial
 
 Factors = NDArray[np.float64]
 
@@ -57,13 +61,15 @@ class Profile:
     """What multiplies the rate of one or more streams of a population, besides frailty and curves over time.
 
     `segments` has an array of factors for each segmentation of the population. The states of ancestors count too: what
-    belongs to an entity rests while the entity does.
+    belongs to an entity rests while the entity does. `spells` are incidents that befall entities one by one.
     """
 
     segments: tuple[Factors, ...]
     vintage: AgeCurve | None
     cohort: BoundCurve | None
     states: tuple[StateFactors, ...]
+    spells: tuple[SpellFactor, ...] = ()
+    frail: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,8 @@ class Population:
     """Attributes that something else reads: the engine keeps these, the others are drawn, emitted and forgotten."""
     changing: frozenset[str]
     """Attributes that facts set."""
+    mortal: bool
+    """Whether entities, or those that they belong to, have terminal states."""
     shared: bool
     """Whether anything looks entities of this kind up: then every shard knows the attributes of all of them."""
     stream: Stream | None
@@ -192,6 +200,7 @@ class Activity:
     stream: Stream
     expected: float
     """Facts over the whole run, roughly: states are not considered, children not counted."""
+    extras: tuple[Extra, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,34 +227,6 @@ class Branch:
     probabilities: BranchFactors
     delays: BranchFactors
     history: tuple[tuple[int, Factors], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """What cases queue for: from each of `changes` on (microseconds, the first at the start) a capacity.
-
-    `ranked` says that priorities count.
-    """
-
-    name: str
-    ranked: bool
-    changes: NDArray[np.int64]
-    capacities: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """How long cases stay in a step, and the number of the resource that they hold then (-1: none).
-
-    `priority` is a number, the name of an attribute, or numbers by segment for each segmentation, which are added up.
-    Who waits longer than `patience` goes to the step `reneged` (-1: ends).
-    """
-
-    duration: DurationDistribution
-    resource: int
-    priority: float | str | tuple[Factors, ...]
-    patience: DurationDistribution | None
-    reneged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +269,8 @@ class Flow:
 class Node:
     """A part of what happens in a window; nodes run in the order in which the model lists them.
 
-    `kind` is births, states, streams, follower, process or history; `names` are the streams that it gives (of births
-    and states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
+    `kind` is births, states, incident, streams, follower, process or history; `names` are the streams that it gives (of
+    births and states, the population). What is to be known `everywhere` runs in all blocks, in every shard.
     """
 
     kind: str
@@ -315,10 +296,12 @@ class Model:
     flows: tuple[Flow, ...]
     resources: tuple[Resource, ...]
     chronicles: tuple[Chronicle, ...]
+    disturbances: Disturbances
     nodes: tuple[Node, ...]
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
     order: tuple[str, ...]
+    faults: Mapping[str, Faults] = field(default_factory=dict)
 
     @property
     def start(self) -> int:

@@ -12,7 +12,8 @@ from sim.maths.curves import bind
 from sim.maths.timeline import Timeline
 from sim.maths.units import HOUR
 from sim.model.ground import Ground
-from sim.model.model import Flow, Resource
+from sim.model.model import Flow
+from sim.model.queueing import Resource
 from sim.model.schemas import load_stream
 from sim.scenario import resources as language
 

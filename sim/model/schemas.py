@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sim.attributes.column import STRING_CODES
 from sim.batch import TIME, TIME_TYPE, Stream
+from sim.scenario.incidents import LABEL
 
 
 def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
@@ -128,3 +129,40 @@ def load_stream(rank: int) -> Stream:
         _field("waiting", pa.float64(), "how many waited, on average over the hour"),
     ]
     return Stream(LOAD, pa.schema(fields), f"{LOAD}_id", "resource", rank, "hourly load of the resources")
+
+
+def labelled(attributes: Iterable[pa.Field], label: bool) -> list[pa.Field]:
+    """The attributes of a stream, and the column that says what has hit the fact, if it is asked for."""
+    own = _field(LABEL, STRING_CODES, "the incident that has hit it; null for the others")
+    return [*attributes, *([own] if label else [])]
+
+
+def incident_stream(rank: int) -> Stream:
+    """The stream of the incidents themselves: one fact when one begins."""
+    name = LABEL
+    fields = [
+        _field(f"{name}_id", pa.int64(), "which of them"),
+        _field(TIME, TIME_TYPE, "when it began, or the start of the run if that is later"),
+        _field(name, STRING_CODES, "its name"),
+        _field("entity", STRING_CODES, "the kind of entity that it happens to; null where it is on for all"),
+        _field("entity_id", pa.int64(), "which entity"),
+        _field("began_at", TIME_TYPE, "when it began"),
+        _field("ends_at", TIME_TYPE, "when it has ended, also if that is after the run"),
+    ]
+    return Stream(name, pa.schema(fields), f"{name}_id", f"{name}_id", rank, "ground truth: what was unusual, and when")
+
+
+def label_stream(rank: int) -> Stream:
+    """The stream of the facts that incidents have hit: one fact for each of them and each incident."""
+    name = f"{LABEL}_fact"
+    fields = [
+        _field(f"{name}_id", pa.int64(), "which label"),
+        _field(TIME, TIME_TYPE, "when the fact happened"),
+        _field("stream", STRING_CODES, "the fact's stream"),
+        _field("fact_id", pa.int64(), "the fact's id there"),
+        _field("entity", STRING_CODES, "the kind of the entity whose fact it is"),
+        _field("entity_id", pa.int64(), "which entity"),
+        _field(LABEL, STRING_CODES, "the name of the incident"),
+        _field("began_at", TIME_TYPE, "when the incident began; null where it hits single facts"),
+    ]
+    return Stream(name, pa.schema(fields), f"{name}_id", "entity_id", rank, "ground truth: which facts are unusual")

@@ -9,11 +9,13 @@ import pyarrow as pa
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import STRING_CODES, TIME_TYPE
 from sim.attributes.copula import Copula, Correlation
+from sim.attributes.replacing import Replacement
 from sim.attributes.table import AttributeTable
 from sim.batch import Stream
 from sim.errors import Problem, ScenarioError
 from sim.model.model import Segmentation
 from sim.model.needs import Readers
+from sim.scenario.incidents import LABEL
 from sim.scenario.schema import Scenario
 
 Types = dict[str, pa.DataType]
@@ -38,6 +40,7 @@ class Tables:
         subject: str | None = None,
         key: str = "attributes",
         correlations: Sequence[Correlation] = (),
+        replacements: Mapping[str, Sequence[Replacement]] | None = None,
     ) -> AttributeTable:
         """The table of the attributes at `path`, under `key`; an empty one where they have problems."""
         copula = Copula(attributes, correlations)
@@ -46,7 +49,7 @@ class Tables:
             self.problems.append(Problem(0, where, reason))
         references = {other: self._known_of(other) for other in self.types if other != subject}
         try:
-            table = AttributeTable(attributes, context, references, subject, f"{path}.{key}", copula)
+            table = AttributeTable(attributes, context, references, subject, f"{path}.{key}", copula, replacements)
         except ScenarioError as error:
             self.problems.extend(error.problems)
             return AttributeTable({}, context)
@@ -65,6 +68,7 @@ class Tables:
     def context(self, kind: str, source: Stream | None = None) -> Types:
         """What attributes of rows of `kind` can read: the entity, its ancestors, the time, and the fact before."""
         context: Types = {"event_time": TIME_TYPE, "age": pa.float64()}
+        context |= {LABEL: STRING_CODES} if self._scenario.incidents else {}
         for ancestor in self._scenario.ancestors(kind):
             context[f"{ancestor}_id"] = pa.int64()
             for name, type_ in self.types.get(ancestor, {}).items():

@@ -14,7 +14,8 @@ from sim.attributes.registry import AnyAttribute
 from sim.maths.model import shown
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Path
-from sim.scenario.sources import Source, column_of, columns_of, inborn, source_of, sources
+from sim.scenario.incidents import LABEL
+from sim.scenario.sources import Source, column_of, columns_of, inborn, label_of, source_of, sources
 from sim.scenario.words import nearest
 from sim.scenario.world import World, mapping
 
@@ -51,7 +52,8 @@ def check_columns(world: World) -> None:
         if fact.entity in world.entities:
             above = fact.parent or source_of(fact.spec)
             readable = around(world, fact.entity) | before(above, known)
-            fixed = {"event_time", f"{fact.name}_id", f"{fact.entity}_id", f"{above or fact.name}_id"}
+            ids = {f"{fact.name}_id", f"{fact.entity}_id", f"{above or fact.name}_id"}
+            fixed = {"event_time", *ids, *label_of(fact.spec)}
             _check(world, _table(fact.path, fact.entity, fact.spec, readable, fixed))
     for name, spec in world.processes.items():
         if world.has(spec.get("entity")):
@@ -101,6 +103,7 @@ def _own(world: World, entity: str) -> set[str]:
 def around(world: World, entity: str) -> set[str]:
     """What rows of `entity` can read besides their own attributes."""
     names = {*_ALWAYS, *(inborn(world, entity) - {"born_at"})}
+    names |= {LABEL} if world.document.data.get("incidents") else set()
     for kind in world.lineage(entity):
         names.add(f"{kind}_id")
         names.update(f"{kind}.{name}" for name in inborn(world, kind))

@@ -173,6 +173,7 @@ class Process(Model):
         [], max_length=MAX_STEPS, description="The steps that count as success, for `datagen truth`."
     )
     cases: bool = Field(False, description="Also a stream `<process>_case`: one row for each finished case.")
+    label: bool = Field(False, description="A column `incident`: the name of what has hit the step, or null.")
 
     @field_validator("steps")
     @classmethod

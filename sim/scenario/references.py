@@ -15,6 +15,7 @@ from sim.scenario.columns import check_columns
 from sim.scenario.contention import check_resources, uses_resources
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Document, Path
+from sim.scenario.hits import check_incidents
 from sim.scenario.lifecycles import check_lifecycles, check_segments, check_states
 from sim.scenario.schema import Scenario
 from sim.scenario.setting import check_sets
@@ -35,6 +36,7 @@ def reference_problems(document: Document) -> list[Problem]:
     check_lifecycles(world)
     check_processes(world)
     check_resources(world)
+    check_incidents(world)
     check_triggers(world)
     check_columns(world)
     check_sets(world)
@@ -124,6 +126,8 @@ def _check_stream_names(world: World) -> None:
     ]
     if world.document.data.get("resources"):
         taken["resource_load"] = "the load of the resources"
+    if world.document.data.get("incidents") and world.document.data.get("ground_truth") is not False:
+        taken |= {"incident": "the incidents", "incident_fact": "the facts that incidents have hit"}
     for path, name, what in named:
         if name in taken:
             world.report(path, f"{name!r} is taken by {taken[name]}; streams need names of their own")

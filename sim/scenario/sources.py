@@ -8,6 +8,7 @@ from typing import Any
 
 from sim.scenario.contention import uses_resources
 from sim.scenario.document import Path
+from sim.scenario.incidents import LABEL
 from sim.scenario.world import Fact, World, listed, mapping
 
 _CHANGES = ("from_state", "to_state", "reason", "seconds_in_state")
@@ -79,6 +80,11 @@ def inborn(world: World, entity: str) -> set[str]:
     return {*INBORN, *states, *segmentations, *(["segment"] if segmentations else [])}
 
 
+def label_of(spec: Mapping[str, Any]) -> list[str]:
+    """The column with the label of a stream's facts, if it asks for one."""
+    return [LABEL] if spec.get("label") is True else []
+
+
 def sources(world: World) -> dict[str, Source]:
     """Every stream by name; of two that have the same name, the first."""
     found: dict[str, Source] = {}
@@ -128,12 +134,13 @@ def _all(world: World) -> Iterator[tuple[str, Source]]:
         yield from _of_entity(world, name)
     for fact in world.facts():
         above = fact.parent or source_of(fact.spec)
-        fixed = frozenset({"event_time", f"{fact.name}_id", f"{fact.entity}_id", *([f"{above}_id"] if above else [])})
+        ids = {f"{fact.name}_id", f"{fact.entity}_id", *([f"{above}_id"] if above else [])}
+        fixed = frozenset({"event_time", *ids, *label_of(fact.spec)})
         yield fact.name, Source(fact.entity, _root(fact), f"{fact.name}_id", fixed, _attributes(fact.spec))
     for name, spec in world.processes.items():
         entity, own = str(spec.get("entity")), _attributes(spec)
         case = {"event_time", f"{name}_case_id", f"{entity}_id"}
-        steps = frozenset({*case, f"{name}_id", "step", "step_index"})
+        steps = frozenset({*case, f"{name}_id", "step", "step_index", *label_of(spec)})
         yield name, Source(entity, name, f"{name}_id", steps, own | _attributes(spec, "each"))
         if spec.get("cases") is True:
             yield f"{name}_case", Source(entity, name, f"{name}_case_id", frozenset({*case, *_CASES}), own)

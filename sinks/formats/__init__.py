@@ -14,8 +14,11 @@ from sinks.words import nearest
 __all__ = ["Format", "find", "names", "register"]
 
 _FORMATS: dict[str, str | type[Format]] = {
+    "avro": "sinks.formats.avro:Avro",
     "csv": "sinks.formats.csv:Csv",
     "json": "sinks.formats.json:Json",
+    "jsonschema": "sinks.formats.json_schema:JsonSchema",
+    "protobuf": "sinks.formats.protobuf:Protobuf",
 }
 
 

@@ -28,9 +28,22 @@ def plain(name: str, dtype: pl.DataType) -> pl.Expr:
     return _plain(pl.col(name), dtype)
 
 
+def octets(data: pa.RecordBatch, column: str) -> list[bytes | None]:
+    """One column as UTF-8 text, as the text formats write it; None for null."""
+    values = data.column(column)
+    if pa.types.is_integer(values.type):
+        return pl.Series(values).cast(pl.String).cast(pl.Binary).to_list()
+    alone = frame(data.select([column]))
+    text = plain(column, alone.schema[column]).cast(pl.String)
+    return alone.select(text).to_series().cast(pl.Binary).to_list()
+
+
 def _decode(column: pa.Array) -> pa.Array:
     # polars knows dictionaries of text only.
     kind = column.type
+    if pa.types.is_struct(kind) and kind.num_fields:
+        parts = [_decode(column.field(place)) for place in range(kind.num_fields)]
+        return pa.StructArray.from_arrays(parts, [part.name for part in kind], mask=column.is_null())
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         return column.dictionary_decode()
     if pa.types.is_timestamp(kind):

@@ -49,6 +49,8 @@ class Client:
         self.failed: Counter[str] = Counter()
         self.handed = 0
         self.bytes = 0
+        self.graves = 0
+        """Tombstones, which are messages but no facts."""
         self.waited = 0.0
         """Seconds of waiting for room in the client's queue, which empties as brokers acknowledge."""
         self._lost = 0
@@ -91,15 +93,16 @@ class Client:
         """
         for first in range(0, len(messages.values), AT_ONCE):
             self.check()
-            part = slice(first, first + AT_ONCE)
-            columns = (messages.values[part], messages.keys[part], messages.timestamps[part])
-            done = enqueue(self.producer, messages.topic, *columns, messages.partition)
-            self.handed += len(columns[0])
+            some = messages.rows(first, first + AT_ONCE)
+            columns = (some.values, some.keys, some.timestamps, some.partition, some.headers)
+            done = enqueue(self.producer, messages.topic, *columns)
+            self.handed += len(some.values)
             self.failed.update(done.refused)
             self._lost += done.refused.total()
             self.waited += done.waited
             self.producer.poll(0)
         self.bytes += messages.bytes
+        self.graves += messages.graves
 
     def broken(self, error: KafkaException) -> SinkError:
         """What the client library says, for a user's eyes."""

@@ -1,4 +1,4 @@
-"""Facts to messages, in bulk: a value, a key and a timestamp each."""
+"""Facts to messages, in bulk: a value, a key, a timestamp and headers each."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from sim.batch import Batch, Stream
-from sinks.formats import Format
-from sinks.formats.columns import frame, plain
+from sim.batch import Batch, event_times
+from sinks.kafka.headers import HeaderRows, Headers
+from sinks.kafka.keys import Keys, replaced
 from sinks.kafka.partitions import Partitions
-from sinks.merge import event_times
+from sinks.kafka.values import Values
 
 ANY = -1
 """The partition of messages for which the client is to choose one, by their keys."""
@@ -22,66 +22,125 @@ ANY = -1
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Messages for one partition (or `ANY`) of a topic, in order; `timestamps` are milliseconds since the epoch."""
+    """Messages for one partition (or `ANY`) of a topic, in order; `timestamps` are milliseconds since the epoch.
+
+    A value of None is a tombstone: the key has no value any more. `headers` are None where there are none at all.
+    Each message is a fact, unless `starts` says where the messages of each fact begin, int64[facts + 1]. Only where
+    `mourned` are there tombstones among them.
+    """
 
     topic: str
     partition: int
-    values: Sequence[bytes]
+    values: Sequence[bytes | None]
     keys: Sequence[bytes | None]
     timestamps: Sequence[int]
+    headers: HeaderRows | None = None
+    starts: NDArray[np.int64] | None = None
+    mourned: bool = False
 
     @property
     def bytes(self) -> int:
         """The size of the values."""
-        return sum(map(len, self.values))
+        return sum(map(len, filter(None, self.values)))
+
+    @property
+    def graves(self) -> int:
+        """How many are tombstones."""
+        return sum(value is None for value in self.values) if self.mourned else 0
+
+    def rows(self, first: int, last: int) -> Messages:
+        """The messages from number `first` on and before number `last`."""
+        own = slice(first, last)
+        headers = None if self.headers is None else self.headers.part(first, last)
+        columns = (self.values[own], self.keys[own], self.timestamps[own])
+        return Messages(self.topic, self.partition, *columns, headers, mourned=self.mourned)
 
     def part(self, first: int, last: int) -> Messages:
-        """Those from number `first` on and before number `last`."""
-        rows = slice(first, last)
-        return Messages(self.topic, self.partition, self.values[rows], self.keys[rows], self.timestamps[rows])
+        """The messages of the facts from number `first` on and before number `last`."""
+        if self.starts is None:
+            return self.rows(first, last)
+        return self.rows(int(self.starts[first]), int(self.starts[last]))
 
 
 class Encoder:
-    """Makes the messages of one stream: the value in `format`, the key as text, the event time as the timestamp.
+    """Makes the messages of one stream: the fact in its envelope, written in a format, under its key.
 
-    Where the topic's partitions are known and keys are whole numbers, the messages of a batch come grouped by
+    Where the topic's partitions are known and keys are whole numbers as text, the messages of a batch come grouped by
     partition, each group in the order of the batch, which is all the order that Kafka keeps.
     """
 
-    def __init__(self, stream: Stream, topic: str, kind: type[Format], partitions: Partitions | None = None) -> None:
+    def __init__(
+        self,
+        topic: str,
+        values: Values,
+        keys: Keys,
+        headers: Headers | None = None,
+        partitions: Partitions | None = None,
+    ) -> None:
         self.topic = topic
-        self._key = stream.key
-        self._format = kind(stream)
-        self._partitions = partitions if stream.schema.field(stream.key).type == pa.int64() else None
+        self._envelope = values.envelope
+        self._key = self._envelope.facts.key
+        self._values = values
+        self._keys = keys
+        self._headers = headers or Headers({})
+        self._partitions = partitions if keys.are_numbers else None
 
     def encode(self, batch: Batch) -> list[Messages]:
         """The messages of a batch."""
-        if self._partitions is None or batch.data.column(self._key).null_count:
-            return [self.in_order(batch.data)]
-        return list(self._grouped(batch.data, self._partitions))
+        data, starts = self._buried(batch.data)
+        if self._partitions is None or data.column(self._key).null_count:
+            return [self._messages(data, starts)]
+        return list(self._grouped(data, starts, self._partitions))
 
-    def in_order(self, data: pa.RecordBatch) -> Messages:
-        """The messages of facts in their own order, whatever the partition."""
-        timestamps: list[int] = (event_times(data) // 1000).tolist()
-        return Messages(self.topic, ANY, self._format.encode(data), keys(data, self._key), timestamps)
+    def in_order(self, data: pa.RecordBatch, due: NDArray[np.int64] | None = None) -> Messages:
+        """The messages of facts in their own order, whatever the partition.
 
-    def _grouped(self, data: pa.RecordBatch, partitions: Partitions) -> Iterator[Messages]:
+        `due` are the instants at which they are meant to leave, microseconds of the wall clock, int64[n].
+        """
+        doubled, starts = self._buried(data)
+        if due is not None and starts is not None:
+            due = np.repeat(due, np.diff(starts))
+        return self._messages(doubled, starts, due)
+
+    def _buried(self, data: pa.RecordBatch) -> tuple[pa.RecordBatch, NDArray[np.int64] | None]:
+        """The facts with each deletion twice, and where each fact begins among those rows."""
+        deleted = self._envelope.deleted(data)
+        if deleted is None:
+            return data, None
+        counts = 1 + deleted.astype(np.int64)
+        order = np.repeat(np.arange(len(deleted)), counts)
+        return data.take(pa.array(order)), np.concatenate([[0], np.cumsum(counts)])
+
+    def _grouped(
+        self, data: pa.RecordBatch, starts: NDArray[np.int64] | None, partitions: Partitions
+    ) -> Iterator[Messages]:
         ids = data.column(self._key).to_numpy(zero_copy_only=False)
         found = partitions.of(ids)
         # Stable, hence in order within each partition; sorting 16-bit numbers takes 5 ns each.
         order = np.argsort(found, kind="stable")
-        whole = self.in_order(data.take(pa.array(order)))
+        whole = self._messages(data.take(pa.array(order)), _moved(starts, order))
         until = np.cumsum(np.bincount(found)).tolist()
         for number, (first, last) in enumerate(pairwise([0, *until])):
             if first < last:
-                yield replace(whole.part(first, last), partition=number)
+                yield replace(whole.rows(first, last), partition=number)
+
+    def _messages(
+        self, data: pa.RecordBatch, starts: NDArray[np.int64] | None, due: NDArray[np.int64] | None = None
+    ) -> Messages:
+        timestamps: list[int] = (event_times(data) // 1000).tolist()
+        values: Sequence[bytes | None] = self._values.of(data)
+        if starts is not None:
+            graves = np.ones(len(values), np.bool_)
+            graves[starts[:-1]] = False
+            values = replaced(list(values), graves)
+        columns = (values, self._keys.of(data), timestamps, self._headers.of(data, due))
+        return Messages(self.topic, ANY, *columns, starts, mourned=starts is not None)
 
 
-def keys(data: pa.RecordBatch, column: str) -> list[bytes | None]:
-    """The column's values as UTF-8 text, None for null: what consumers in any language read as the same key."""
-    values = data.column(column)
-    if pa.types.is_integer(values.type):
-        return pl.Series(values).cast(pl.String).cast(pl.Binary).to_list()
-    alone = frame(data.select([column]))
-    text = plain(column, alone.schema[column]).cast(pl.String)
-    return alone.select(text).to_series().cast(pl.Binary).to_list()
+def _moved(starts: NDArray[np.int64] | None, order: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Where facts begin once their rows are put in another order, which keeps the rows of a fact together."""
+    if starts is None:
+        return None
+    begins = np.zeros(len(order), np.bool_)
+    begins[starts[:-1]] = True
+    return np.append(np.flatnonzero(begins[order]), len(order))

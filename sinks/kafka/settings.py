@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim.errors import ParameterError
@@ -38,7 +38,10 @@ OURS = {
 }
 """Settings that cannot be given, and why."""
 
-_SECRET = re.compile(r"passw|passphrase|secret|key\.pem|oauthbearer\.config|jaas|token$|credential")
+REGISTRY = "schema.registry."
+"""What the settings of the schema registry begin with; the Kafka client does not see those."""
+
+_SECRET = re.compile(r"passw|passphrase|secret|key\.pem|oauthbearer\.config|jaas|token$|credential|user\.info$")
 _OBJECT = re.compile(r"_cb$|^(logger|on_delivery|opaque|default[._]topic[._]conf(ig)?)$")
 _UNKNOWN = re.compile(r'No such configuration property: "([^"]*)"')
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -48,12 +51,14 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 class Settings:
     """Values by name, as the client takes them; `redact` before anything of them is shown.
 
-    `places` says where a setting was given (FILE:LINE, or "settings" for those beside the URL).
+    `registry` holds those of the schema registry, with their prefix. `places` says where a setting was given
+    (FILE:LINE, or "settings" for those beside the URL).
     """
 
     values: Mapping[str, str]
     secrets: frozenset[str]
     places: Mapping[str, str]
+    registry: Mapping[str, str] = field(default_factory=dict)
 
     def refused(self, text: str) -> ParameterError:
         """The client's refusal of these settings, in which place it was given, with the nearest name."""
@@ -88,11 +93,14 @@ def resolve(target: Target, config: str) -> Settings:
         values[name] = _expand(name, raw, place, secrets)
         if _SECRET.search(name):
             secrets.add(values[name])
+        if name.endswith("user.info"):
+            secrets.add(values[name].partition(":")[2])
+    registry = {name: values.pop(name) for name in given if name.startswith(REGISTRY)}
     if target.location:
         values["bootstrap.servers"] = target.location
     if not values.get("bootstrap.servers"):
         raise ParameterError(f"{target.url}: an address is needed, as in 'kafka://localhost:9092'")
-    return Settings(values, frozenset(secrets - {""}), {name: place for name, (_, place) in given.items()})
+    return Settings(values, frozenset(secrets - {""}), {name: place for name, (_, place) in given.items()}, registry)
 
 
 def _properties(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -9,9 +9,9 @@ from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
 from sim.errors import ParameterError
-from sinks import formats
 from sinks.contract import Report, Run, Sink
 from sinks.kafka.client import Client
+from sinks.kafka.encoding import Encoding
 from sinks.kafka.messages import Encoder, Messages
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.settings import resolve
@@ -45,12 +45,12 @@ class Kafka(Sink):
         if "@" in target.location:
             raise ParameterError(f"{target.url}: user and password belong into config=FILE or settings, not in the URL")
         options = Options(target)
-        self._format = formats.find(options.choice("format", formats.names(), "json"))
         self._template = options.text("prefix") + options.text("topic", "{stream}")
         self._partitions = options.integer("partitions", 0, low=0, high=100_000)
         self._replication = options.integer("replication", 0, low=0, high=100)
         self._timeout = options.span("timeout", 10_000_000) / 1_000_000
         self._settings = resolve(target, options.text("config"))
+        self._encoding = Encoding(options, self._settings)
         options.finish(settings=True)
         check_template(self._template)
         self._client: Client | None = None
@@ -62,14 +62,16 @@ class Kafka(Sink):
         topics = {stream.name: name(self._template, run.scenario, stream.name) for stream in streams}
         self._client = Client(self._settings, self.target.url)
         self._client.connect(self._timeout)
+        # First the schemas: where the registry refuses one, no topic is left behind.
+        prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]
         try:
             ready = Topics(self._client.admin(), self._timeout, int(self._settings.values["batch.size"]))
             counts = ready.prepare(topics.values(), self._partitions, self._replication, run)
         except KafkaException as error:
             raise self._client.broken(error) from None
         self._encoders = {
-            stream.name: Encoder(stream, topics[stream.name], self._format, self._known(counts[topics[stream.name]]))
-            for stream in streams
+            stream.name: one.encoder(self._known(counts[one.topic]))
+            for stream, one in zip(streams, prepared, strict=True)
         }
 
     def _known(self, count: int) -> Partitions | None:
@@ -99,7 +101,7 @@ class Kafka(Sink):
         self.blocked = self._client.waited
 
     def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
-        return _Encoded(self, batches)
+        return _Encoded(self, batches, due)
 
     def _close(self, sound: bool) -> Report:
         client, facts = self._client, self.committed
@@ -109,7 +111,7 @@ class Kafka(Sink):
         return Report(
             facts,
             bytes=client.bytes,
-            acknowledged=client.acknowledged,
+            acknowledged=client.acknowledged - client.graves,
             failed=dict(client.failed.most_common()),
             until=self.watermark,
         )
@@ -121,9 +123,12 @@ class _Encoded(Staged):
     gradual = True
     sink: Kafka
 
-    def __init__(self, sink: Kafka, batches: Sequence[Batch]) -> None:
+    def __init__(self, sink: Kafka, batches: Sequence[Batch], due: NDArray[np.int64]) -> None:
         super().__init__(sink, batches)
-        self._messages = [sink._encoders[batch.stream.name].in_order(batch.data) for batch in batches]
+        self._messages = [
+            sink._encoders[batch.stream.name].in_order(batch.data, due[places])
+            for batch, places in zip(batches, self._places, strict=True)
+        ]
 
     def _send(self, upto: int, first: Sequence[int], last: Sequence[int]) -> None:
         for messages, start, end in zip(self._messages, first, last, strict=True):

@@ -111,7 +111,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
-        self._ports = dict(zip(("port", "sasl", "tls", "controller"), _free_ports(4), strict=True))
+        self._ports = dict(zip(("port", "sasl", "tls", "controller"), free_ports(4), strict=True))
         self.address, self.sasl, self.tls = (f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls"))
         self.certificate, self.keystore = self.folder / "own.pem", self.folder / "own.p12"
         self._process: subprocess.Popen[bytes] | None = None
@@ -134,7 +134,7 @@ class Broker:
         command = [*self._java(), "kafka.Kafka", str(self.folder / "server.properties")]
         with output:
             self._process = subprocess.Popen(
-                command, stdout=output, stderr=output, start_new_session=True, preexec_fn=_end_with_parent
+                command, stdout=output, stderr=output, start_new_session=True, preexec_fn=end_with_parent
             )
         self._wait()
 
@@ -165,7 +165,7 @@ class Broker:
         (self.folder / "log4j2.properties").write_text(_LOGGING.format(**values))
         settings = str(self.folder / "server.properties")
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings]
-        _run(command, "the broker's storage cannot be formatted")
+        run_command(command, "the broker's storage cannot be formatted")
 
     def _certify(self) -> None:
         own = ["-keystore", str(self.keystore), "-storepass", PASSWORD, "-alias", USER]
@@ -173,9 +173,9 @@ class Broker:
         names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"]
         pem = str(self.certificate)
         kind = ["-keyalg", "EC", "-storetype", "PKCS12", "-validity", "30"]
-        _run(["keytool", "-genkeypair", *kind, *names, *own], "no key")
-        _run(["keytool", "-exportcert", "-rfc", "-file", pem, *own], "no certificate")
-        _run(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-file", pem, *trusted], "no trust")
+        run_command(["keytool", "-genkeypair", *kind, *names, *own], "no key")
+        run_command(["keytool", "-exportcert", "-rfc", "-file", pem, *own], "no certificate")
+        run_command(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-file", pem, *trusted], "no trust")
 
     def _java(self) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
@@ -210,23 +210,23 @@ def class_path() -> str:
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / "pom.xml").write_text(pom)
     command = ["mvn", "-B", "-q", "-f", str(CACHE / "pom.xml"), f"{PLUGIN}:build-classpath"]
-    _run([*command, f"-Dmdep.outputFile={kept}"], "Maven cannot fetch the broker")
+    run_command([*command, f"-Dmdep.outputFile={kept}"], "Maven cannot fetch the broker")
     return kept.read_text()
 
 
-def _run(command: list[str], failure: str) -> None:
+def run_command(command: list[str], failure: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{failure}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     # Where tests are killed, nobody else would end the broker. Linux alone can do it.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for opened in sockets:

@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.kafka.broker import Broker, absence
+from tests.kafka.registry import Registry, given
 
 GIVEN = "DATAGEN_TEST_BROKER"
 
@@ -38,6 +39,17 @@ def own_broker() -> Iterator[Broker]:
 def address(request: pytest.FixtureRequest) -> str:
     """HOST:PORT of a real broker."""
     return os.environ.get(GIVEN) or request.getfixturevalue("own_broker").address
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[str]:
+    """The URL of a real schema registry."""
+    need_broker()
+    if named := given():
+        yield named
+        return
+    with Registry() as started:
+        yield started.url
 
 
 @pytest.fixture

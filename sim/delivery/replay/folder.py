@@ -60,10 +60,13 @@ def _own(root: Path, documents: Sequence[dict[str, Any]], naming: Naming) -> Rec
     recorded = [_own_stream(root, documents, name, rank, naming) for rank, name in enumerate(chosen)]
     start, end = (parse_instant(first[name]) for name in ("start", "end"))
     untils = [parse_instant(document["until"]) for document in documents if document["until"]]
+    kept = tuple(each for each in recorded if each is not None)
     notes = _incompleteness(root, documents)
     if notes:
         end = max(start, min(untils, default=start))
-    kept = tuple(each for each in recorded if each is not None)
+    # Clocks that go wrong may show other times than those of the run.
+    groups = () if notes else tuple(group for each in kept for group in each.groups)
+    start, end = min([start, *(group.first for group in groups)]), max([end, *(group.last + 1 for group in groups)])
     return Recording(first["scenario"], kept, start, end, own=True, notes=notes)
 
 

@@ -9,13 +9,13 @@ from itertools import count
 import numpy as np
 import pyarrow as pa
 
-from sim.batch import TIME, Batch, Stream
+from sim.batch import ADDED, DROPPED, TIME, Batch, Stream, event_times
 from sim.delivery.merge import merge, ordered
 from sim.delivery.replay.clock import holds_instants, moved
 from sim.delivery.replay.reading import NUMBER
 from sim.delivery.replay.recording import Recording
 from sim.delivery.replay.rekeying import Rekeying, delays
-from sim.delivery.windows import event_times, windows
+from sim.delivery.windows import windows
 from sim.errors import ParameterError, SimulationError
 
 COPIES = 10_000
@@ -132,12 +132,13 @@ class Player:
         return 0 if self.play.same_keys else number * self.play.copies
 
     def _stream(self, stream: Stream) -> Stream:
-        """Ids and keys are as wide as copies of them need it."""
-        fields = [
-            field.with_type(pa.int64()) if self.rekeying.applies(field) and pa.types.is_integer(field.type) else field
-            for field in stream.schema
-        ]
-        return replace(stream, schema=pa.schema(fields))
+        """Ids and keys are as wide as copies of them need it; columns come and go at other instants."""
+
+        def column(field: pa.Field) -> pa.Field:
+            wide = self.rekeying.applies(field) and pa.types.is_integer(field.type)
+            return _later(field.with_type(pa.int64()) if wide else field, self.play)
+
+        return replace(stream, schema=pa.schema([column(field) for field in stream.schema]))
 
     def _check(self) -> None:
         play, name = self.play, self.recording.name
@@ -163,6 +164,17 @@ def rekeying(recording: Recording, further: frozenset[str]) -> Rekeying:
         names = {name for stream in recording.streams for name in stream.schema.names}
         columns |= {name for name in names if name.endswith("_id")}
     return Rekeying.above(max(recorded.largest for recorded in recording.recorded), columns)
+
+
+def _later(field: pa.Field, play: Play) -> pa.Field:
+    """A column that comes or goes at an instant does so later; if passes or copies differ, it is always there."""
+    said = dict(field.metadata or {})
+    for name in (ADDED, DROPPED):
+        if name in said:
+            instant = int(said.pop(name))
+            if play.passes == 1 and not play.jitter:
+                said[name] = str(instant + play.shift).encode()
+    return field.with_metadata(said or None)
 
 
 def _moved(column: pa.Array, by: int | np.ndarray, late: int, unit: str | None) -> pa.Array:

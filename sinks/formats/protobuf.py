@@ -1,0 +1,72 @@
+"""Protobuf (proto3): a fact is one message.
+
+A batch goes from Arrow to bytes at once. What Protobuf has no type for is text: dates and times of day as ISO-8601,
+decimals as digits. Instants without a time zone are timestamps as if they were UTC.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sim.errors import MissingExtra
+from sinks.formats import protobuf_schema as proto
+from sinks.formats.format import NAMESPACE, Format, messages
+from sinks.formats.lists import repeatable
+from sinks.formats.normal import type_name
+from sinks.formats.wire import Wire
+
+if TYPE_CHECKING:
+    from sim.batch import Stream
+
+
+class Protobuf(Format):
+    """One Protobuf message a fact. Raises MissingExtra where the encoder is not installed."""
+
+    name = "protobuf"
+    content_type = "application/protobuf"
+    language = "PROTOBUF"
+
+    def __init__(self, stream: Stream, namespace: str = NAMESPACE) -> None:
+        super().__init__(stream, namespace)
+        self._wire = Wire(stream, proto.wire_type)
+        self._message = proto.message(self._wire.columns, type_name(stream.name), stream.description)
+        self._handler = _handler(self._message, namespace)
+
+    @property
+    def schema(self) -> str:
+        """The .proto file."""
+        return proto.text(self._message, self.namespace)
+
+    @property
+    def full_name(self) -> str:
+        """Package and name of the message."""
+        return f"{self.namespace}.{self._message.name}"
+
+    def framing(self, schema_id: int) -> bytes:
+        """Protobuf's has one byte more: which message of the file it is, and it is the first."""
+        return super().framing(schema_id) + b"\0"
+
+    def encode(self, data: pa.RecordBatch) -> list[bytes]:
+        """The message of each row of `data`, after the header, in order."""
+        arrays = [repeatable(column) for column in self._wire.arrays(data)]
+        rows = self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(arrays, self._wire.schema.names))
+        return messages(rows, self.header)
+
+
+def _handler(top: proto.Message, package: str) -> Any:
+    try:
+        import ptars
+        from google.protobuf import duration_pb2, timestamp_pb2
+        from google.protobuf.descriptor_pool import DescriptorPool
+    except ImportError:
+        raise MissingExtra("protobuf", "the format protobuf") from None
+    # A pool of its own: streams of other runs in this process may have the same names.
+    pool = DescriptorPool()
+    for known in (timestamp_pb2, duration_pb2):
+        pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(proto.descriptor(top, package).SerializeToString())
+    found = pool.FindMessageTypeByName(f"{package}.{top.name}")
+    settings = ptars.PtarsConfig(timestamp_unit="us", duration_unit="us")
+    return ptars.HandlerPool([found.file], settings).get_for_message(found)

@@ -1,0 +1,147 @@
+"""The schema registry: the schemas of topics under their subjects, each known by a number that messages carry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import MissingExtra, ParameterError, SinkError
+from sinks.kafka.settings import REGISTRY, Settings
+from sinks.words import nearest
+
+if TYPE_CHECKING:
+    from sinks.formats import Format
+
+PREFIX = REGISTRY
+
+NAMES = (
+    "url",
+    "basic.auth.user.info",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "bearer.auth.token",
+    "bearer.auth.logical.cluster",
+    "bearer.auth.identity.pool.id",
+    "proxy",
+    "timeout",
+)
+"""The registry's settings, without the prefix."""
+
+STRATEGIES: dict[str, Callable[[str, str, str], str]] = {
+    "topic": lambda topic, record, part: f"{topic}-{part}",
+    "record": lambda topic, record, part: record,
+    "topic-record": lambda topic, record, part: f"{topic}-{record}",
+}
+"""How subjects are named, from the topic, the name of the type, and `key` or `value`."""
+
+_TIMEOUT = 10.0
+_NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
+_SHOWN = 400
+
+
+class Registry:
+    """One schema registry that speaks Confluent's interface.
+
+    `register` says whether new schemas are registered, or only those found that are there. Raises MissingExtra where
+    the client is not complete, and ParameterError for settings that it does not take.
+    """
+
+    def __init__(self, url: str, settings: Settings, register: bool) -> None:
+        if "@" in url:
+            text = f"user and password belong into {PREFIX}basic.auth.user.info, not in the URL"
+            raise ParameterError(f"registry=: {text}")
+        self.url = url
+        self._settings = settings
+        self._register = register
+        self._client = self._connected(url)
+
+    def identify(self, subject: str, form: Format) -> int:
+        """The number of the format's schema under `subject`.
+
+        Raises SinkError, with what the registry says, where it is not compatible with those before it, where the
+        registry does not have it and it is not to be registered, or where the registry does not answer.
+        """
+        from confluent_kafka.schema_registry import Schema
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        schema = Schema(form.schema, form.language)
+        try:
+            if self._register:
+                return int(self._client.register_schema(subject, schema))
+            return int(self._client.lookup_schema(subject, schema).schema_id)
+        except SchemaRegistryError as error:
+            raise self._refused(subject, form, error) from None
+        except Exception as error:
+            # The client lets the errors of its HTTP library through, whichever that is.
+            raise self._broken(error) from None
+
+    def _connected(self, url: str) -> Any:
+        try:
+            from confluent_kafka.schema_registry import SchemaRegistryClient
+        except ImportError:
+            raise MissingExtra("registry", "a schema registry") from None
+        try:
+            return SchemaRegistryClient(self._configuration(url))
+        except (ValueError, TypeError, OSError) as error:
+            raise ParameterError(f"registry={self.url}: {self._settings.redact(str(error))}") from None
+
+    def _configuration(self, url: str) -> dict[str, Any]:
+        given = {name.removeprefix(PREFIX): value for name, value in self._settings.registry.items()}
+        for name in given:
+            if name not in NAMES:
+                place = self._settings.places[PREFIX + name]
+                raise ParameterError(f"{place}: {PREFIX + name!r} is not a setting{nearest(name, NAMES)}")
+        found: dict[str, Any] = {"max.retries": 1, **given, "url": url, "timeout": _seconds(given)}
+        if "bearer.auth.token" in given:
+            # The client demands a logical cluster, which only Confluent's own cloud has.
+            found = {"bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.logical.cluster": "", **found}
+            found.setdefault("bearer.auth.identity.pool.id", "")
+        return found
+
+    def _refused(self, subject: str, form: Format, error: Any) -> SinkError:
+        reason = self._settings.redact(str(error.error_message or f"HTTP {error.http_status_code}"))
+        if error.http_status_code == _CONFLICT:
+            text = f"the schema is not compatible with what is registered: {reason}"
+        elif error.http_status_code == _UNPROCESSABLE:
+            text = f"the registry refuses the schema: {reason}"
+        elif error.http_status_code == _NOT_FOUND and not self._register:
+            text = f"register=false, and the registry does not have this schema: {self._there(subject)}"
+            text += f"; wanted: {_short(form.schema)}"
+        else:
+            text = f"HTTP {error.http_status_code}: {reason}"
+        return SinkError(f"{self.url}: subject {subject!r}: {text}")
+
+    def _there(self, subject: str) -> str:
+        """What the registry has under a subject."""
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        try:
+            versions = self._client.get_versions(subject)
+            latest = self._client.get_latest_version(subject)
+        except SchemaRegistryError:
+            return "it has no such subject"
+        count = f"{len(versions)} versions" if len(versions) > 1 else "one version"
+        return f"it has {count}, the latest, {latest.version}, is {_short(latest.schema.schema_str)}"
+
+    def _broken(self, error: Exception) -> SinkError:
+        return SinkError(f"{self.url}: the registry does not answer: {self._settings.redact(str(error))}")
+
+
+def _seconds(given: dict[str, str]) -> float:
+    text = given.get("timeout", "")
+    try:
+        return float(text) if text else _TIMEOUT
+    except ValueError:
+        raise ParameterError(f"{PREFIX}timeout: {text!r} is not a number of seconds") from None
+
+
+def _short(text: str | None) -> str:
+    """A schema on one line, the end cut off where it is long."""
+    try:
+        line = json.dumps(json.loads(text or ""), separators=(",", ":"))
+    except ValueError:
+        line = " ".join((text or "").split())
+    return line if len(line) <= _SHOWN else f"{line[: _SHOWN - 3]}..."
