@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sim.batch import Batch
+from sim.batch import Batch, event_times
 from sinks.kafka.headers import HeaderRows, Headers
 from sinks.kafka.keys import Keys, replaced
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.values import Values
-from sinks.merge import event_times
 
 ANY = -1
 """The partition of messages for which the client is to choose one, by their keys."""

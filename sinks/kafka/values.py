@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sim.batch import Stream
+from sim.batch import Stream, event_times
 from sim.errors import ParameterError
 from sinks.contract import Run
 from sinks.envelopes import Envelope
@@ -18,7 +18,6 @@ from sinks.formats.format import NAMESPACE
 from sinks.formats.normal import legal
 from sinks.formats.versions import versions
 from sinks.kafka.keys import key_stream
-from sinks.merge import event_times
 
 _NAMESPACE = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?", re.ASCII)
 
