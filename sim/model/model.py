@@ -7,7 +7,7 @@ code, the position of the name in its declaration.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,9 @@ from sim.model.process import UserProcess
 from sim.model.queueing import Resource, Service
 from sim.model.settings import Setting
 from sim.scenario.arrivals import Arrivals, Initial
+from sim.scenario.faults import Faults
+from sim.scenario.frailty import Frailty
 from sim.scenario.schedule import Schedule
-from sim.scenario.schema import Frailty
 
 Factors = NDArray[np.float64]
 
@@ -306,6 +307,7 @@ class Model:
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
     order: tuple[str, ...]
+    faults: Mapping[str, Faults] = field(default_factory=dict)
 
     @property
     def start(self) -> int:

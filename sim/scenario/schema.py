@@ -8,7 +8,7 @@ that a file's problems are found all at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
@@ -25,6 +25,8 @@ from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.arrivals import Arrivals, Initial
 from sim.scenario.changes import History, Sets
 from sim.scenario.document import Document
+from sim.scenario.faults import Faults
+from sim.scenario.frailty import Frailty
 from sim.scenario.incidents import Incident
 from sim.scenario.processes import Process
 from sim.scenario.resources import Resource
@@ -42,23 +44,6 @@ def _known_zone(name: str) -> str:
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(f"{name!r} is not a timezone of the IANA database, such as 'Europe/Paris' or 'UTC'") from error
     return name
-
-
-class GammaFrailty(Model):
-    """Gamma heterogeneity with mean 1 and variance 1/shape (Vaupel, Manton and Stallard 1979)."""
-
-    type: Literal["gamma"]
-    shape: float = Field(gt=0, le=1e6, description="The smaller, the more unequal.", examples=[4])
-
-
-class LognormalFrailty(Model):
-    """Lognormal heterogeneity with mean 1 and variance exp(sigma^2) - 1."""
-
-    type: Literal["lognormal"]
-    sigma: float = Field(ge=0, le=10, description="Standard deviation of the logarithm.", examples=[0.5])
-
-
-Frailty = Annotated[GammaFrailty | LognormalFrailty, Field(discriminator="type")]
 
 
 class Segment(Model):
@@ -259,6 +244,9 @@ class Scenario(Model):
     streams: dict[Name, StreamSpec] = Field({}, max_length=MAX_NAMES, description="Kinds of facts.")
     processes: dict[Name, Process] = Field({}, max_length=MAX_NAMES, description="Cases that go from step to step.")
     resources: dict[Name, Resource] = Field({}, max_length=MAX_NAMES, description="What cases queue for.")
+    faults: dict[Name, Faults] = Field(
+        {}, max_length=MAX_NAMES, description="What goes wrong in the delivery of streams, by their names."
+    )
     incidents: dict[Name, Incident] = Field({}, max_length=MAX_NAMES, description="What is unusual, for a while.")
     ground_truth: bool = Field(True, description="Whether streams of their own tell of the incidents and their facts.")
 
