@@ -8,6 +8,7 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 import pytest
+from change_rows import deletions
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
 from sinks.envelopes import ENVELOPES
@@ -20,7 +21,6 @@ from sinks.kafka.messages import Encoder
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.values import Values, Version
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
-from tests.change_rows import deletions
 
 SAME = ("op", "ts_ms", "source")
 ROW = pa.struct([("plan", pa.string()), ("limit", pa.float64())])
