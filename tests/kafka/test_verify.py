@@ -18,7 +18,9 @@ WORLD = {
     "start": "2024-01-01",
     "end": "2024-01-20",
     "entities": {"user": {"initial": {"count": 200}}},
-    "streams": {"act": {"entity": "user", "rate": "3/day", "attributes": {"amount": {"type": "normal", "mean": 5, "sd": 1}}}},
+    "streams": {
+        "act": {"entity": "user", "rate": "3/day", "attributes": {"amount": {"type": "normal", "mean": 5, "sd": 1}}}
+    },
     "faults": {
         "act": {
             "bound": "3h",
