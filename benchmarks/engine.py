@@ -74,10 +74,10 @@ class Launch:
         return self.facts / self.finished.wall_s
 
 
-def launch(scenario: Path, to: str, workers: int, folder: Path) -> Launch:
-    """Run a scenario into `null:` or `parquet:`, and delete what it wrote."""
+def launch(scenario: Path, to: str, workers: int, folder: Path, *more: str) -> Launch:
+    """Run a scenario into `null:` or `parquet:`, with `more` words on the command line, and delete what it wrote."""
     url = f"parquet:{folder}" if to == "parquet" else f"{to}:"
-    words = ("run", str(scenario), "--to", url, "--workers", str(workers), "--json", "--no-progress")
+    words = ("run", str(scenario), "--to", url, "--workers", str(workers), "--json", "--no-progress", *more)
     finished = finish((*DATAGEN, *words))
     shutil.rmtree(folder, ignore_errors=True)
     said = json.loads(finished.output)
@@ -95,7 +95,7 @@ def measure(sizes: Sizes, folder: Path) -> dict[str, Any]:
     tasks["simpy"] = partial(simpy_baseline.facts_per_s, sizes.simpy_customers, sizes.simpy_days)
     tasks |= {f"scale {pace:g}": _scaling(sizes, pace, folder) for pace in sizes.paces}
     results = interleaved(tasks)
-    runs = {name: _run(results[name]) for name in RUNS}
+    runs = {name: figures(results[name]) for name in RUNS}
     limits = {n: median(results[f"limit {n}"]) for n in (1, 2)}
     scales = [_scaled(sizes, pace, results[f"scale {pace:g}"]) for pace in sizes.paces]
     return _summary(runs, limits, median(results["simpy"]), scales) | {
@@ -110,7 +110,8 @@ def _scaling(sizes: Sizes, pace: float, folder: Path) -> Callable[[], scale.Spli
     return partial(scale.measure_apart if sizes.scale_apart else scale.measure, path)
 
 
-def _run(launches: Sequence[Launch]) -> dict[str, float]:
+def figures(launches: Sequence[Launch]) -> dict[str, float]:
+    """The medians of repeated runs."""
     return {
         "facts_per_s": median(one.facts_per_s for one in launches),
         "run_facts_per_s": median(one.facts / one.run_s for one in launches),

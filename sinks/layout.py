@@ -12,6 +12,7 @@ All shards of a run may write into one folder at once; the shard is part of ever
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 _MANIFEST = re.compile(r"^manifest(-\d+-of-\d+)?\.json$")
 _HIDDEN = re.compile(r"^\.(manifest(-\d+-of-\d+)?|truth)\.json\.tmp$")
 _TRUTH = "truth.json"
+_REPLACING = 0.1
+"""Seconds in which another shard replaces an earlier run's manifest by its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +77,7 @@ class Layout:
             hidden.replace(path)
 
     def _inspect(self, overwrite: bool) -> None:
-        found = {path: manifest.read(path) for path in self.root.iterdir() if _MANIFEST.match(path.name)}
-        owned = {path: document for path, document in found.items() if document}
-        self._refuse_strangers(owned)
+        owned = self._owned()
         for path, document in owned.items():
             if self._is_sibling(document):
                 continue
@@ -86,12 +87,27 @@ class Layout:
             if self._is_mine_to_delete(document):
                 _delete(self.root, path, document, sweep=self.run.shards == 1)
 
-    def _refuse_strangers(self, owned: dict[Path, dict[str, Any]]) -> None:
+    def _owned(self) -> dict[Path, dict[str, Any]]:
+        """The manifests in the folder; refuses what none of them accounts for.
+
+        Other shards may be at work here: each saves its manifest before anything else appears, so names are listed
+        before manifests are read; and what looks strange while an earlier run is replaced is looked at again.
+        """
+        for patience in (True, True, False):
+            names = {path.name for path in self.root.iterdir() if not _HIDDEN.match(path.name)}
+            found = {path: manifest.read(path) for path in self.root.iterdir() if _MANIFEST.match(path.name)}
+            owned = {path: document for path, document in found.items() if document}
+            strange = self._strange(names, owned)
+            if strange and not patience:
+                raise self._refuse(f"is not empty, and {strange[0]!r} is not datagen's; choose another folder")
+            if not strange:
+                break
+            time.sleep(_REPLACING)
+        return owned
+
+    def _strange(self, names: set[str], owned: dict[Path, dict[str, Any]]) -> list[str]:
         known = {path.name for path in owned} | {name for document in owned.values() for name in document["streams"]}
-        strange = (path.name for path in self.root.iterdir() if not _HIDDEN.match(path.name))
-        others = sorted(set(strange) - known - ({_TRUTH} if owned else set()))
-        if others:
-            raise self._refuse(f"is not empty, and {others[0]!r} is not datagen's; choose another folder")
+        return sorted(names - known - ({_TRUTH} if owned else set()))
 
     def _refuse_leftovers(self, streams: list[str]) -> None:
         name = re.compile(rf"^\.?part-\d{{5,}}-\d+-of-{self.run.shards}\.{self.kind}(\.tmp)?$")

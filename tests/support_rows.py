@@ -30,6 +30,7 @@ class FakeReference:
         self.columns["id"] = Column.of(np.arange(len(self.births)))
         self.nominal = nominal or max(1, len(self.births))
         self.cache: dict[str, Any] = {}
+        self.mortal = False
 
     def born(self, times: Any) -> Any:
         return np.searchsorted(self.births, times, side="right")

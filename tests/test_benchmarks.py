@@ -6,7 +6,18 @@ import math
 
 import pytest
 
-from benchmarks import engine, formats, limit, pacing, resources, scale, simpy_baseline, stdout, workload
+from benchmarks import (
+    behaviours,
+    engine,
+    formats,
+    limit,
+    pacing,
+    resources,
+    scale,
+    simpy_baseline,
+    stdout,
+    workload,
+)
 
 
 @pytest.fixture
@@ -20,6 +31,7 @@ def once(monkeypatch):
     monkeypatch.setattr(stdout, "interleaved", run)
     monkeypatch.setattr(formats, "interleaved", run)
     monkeypatch.setattr(pacing, "interleaved", run)
+    monkeypatch.setattr(behaviours, "interleaved", run)
 
 
 def test_the_engine_benchmark_gives_the_promised_figures(once, tmp_path):
@@ -37,6 +49,13 @@ def test_the_stdout_benchmark_counts_what_is_printed(once, tmp_path):
     result = stdout.measure(500, tmp_path)
     assert result["facts"] > 500
     assert result["facts_per_s"] > 0
+
+
+def test_the_benchmark_of_behaviours_runs_all_of_them(once, tmp_path, monkeypatch):
+    monkeypatch.setattr(behaviours, "RUNS", {behaviours.HEADLINE: ("parquet", 2)})
+    result = behaviours.measure(400, tmp_path)
+    assert result["facts"] > 5_000
+    assert "facts/s to Parquet, 2 workers" in behaviours.describe(result)
 
 
 def test_the_pacing_benchmark_says_how_late_facts_left(once, tmp_path, monkeypatch):

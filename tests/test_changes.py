@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from test_recovery_changes import ring, world
-from worlds import END, batches, scenario
+from worlds import END, batches, model, scenario
 
 from sim.attributes.column import Column, strings
 from sim.engine.varying import Varying
@@ -119,10 +119,10 @@ processes:
 """
 
 
-def problems(old: str, new: str) -> list[Problem]:
-    assert old in SHOP
+def problems(old: str, new: str, text: str = SHOP) -> list[Problem]:
+    assert old in text
     with pytest.raises(ScenarioError) as caught:
-        compile_scenario(check(parse(SHOP.replace(old, new, 1), "shop.yaml")))
+        compile_scenario(check(parse(text.replace(old, new, 1), "shop.yaml")))
     return list(caught.value.problems)
 
 
@@ -190,6 +190,42 @@ SETS = "streams.upgrade.sets"
             "streams.upgrade.attributes.shop.match.city",
             "store.city is set by facts; match on what stays",
         ),
+        (
+            "segments: {tier:",
+            "emit: false\n    history: {changes: true}\n    segments: {tier:",
+            "entities.customer",
+            "with 'emit: false' these are no output",
+        ),
+        (
+            "segments: {tier:",
+            "history: {chnges: true}\n    segments: {tier:",
+            "entities.customer.history.chnges",
+            "did you mean 'changes'?",
+        ),
+        (
+            "segments: {tier:",
+            "history: {}\n    segments: {tier:",
+            "entities.customer.history",
+            "give at least one of changes, versions, snapshots",
+        ),
+        (
+            "segments: {tier:",
+            "history: {snapshots: daily}\n    segments: {tier:",
+            "entities.customer.history.snapshots",
+            "'daily'",
+        ),
+        (
+            "segments: {tier:",
+            "history: {snapshots: 1}\n    segments: {tier:",
+            "entities.customer.history.snapshots",
+            "1 is not a period such as '1 day'",
+        ),
+        (
+            "  upgrade:\n",
+            "  customer_change: {entity: customer, on: store_change}\n  upgrade:\n",
+            "streams.customer_change.on",
+            "it tells what has become of store; follow what changes it instead",
+        ),
         ("attributes: {basket:", "attributes: {step:", "processes.checkout.attributes.step", "is there already"),
     ],
 )
@@ -209,3 +245,19 @@ def test_attributes_of_cases_may_be_called_as_the_engine_calls_its_own(name):
     whole = {batch.stream.name: batch.data for batch in batches(made) if len(batch) and batch.until == END}
     assert set(whole["flow"].column(name).to_pylist()) == {"mine"}
     assert {len(str(value)) for value in whole["flow"].column("flow_case_id").to_pylist()} != {4}
+
+
+def test_streams_cannot_be_called_like_a_history():
+    found = problems(
+        "segments: {tier:",
+        "history: {changes: true}\n    segments: {tier:",
+        SHOP.replace("  upgrade:", "  customer_change:"),
+    )
+    assert "is taken by the changes of the entity customer" in found[0].message
+
+
+def test_an_attribute_cannot_be_called_like_a_column_of_versions():
+    attributes = {"version": {"type": "constant", "value": 1}}
+    users = {"user": {"initial": {"count": 1}, "attributes": attributes, "history": {"versions": True}}}
+    with pytest.raises(ScenarioError, match="two columns are called 'version'"):
+        model(scenario(entities=users))

@@ -59,6 +59,23 @@ def test_every_term_has_one_premium_at_its_beginning():
     assert later == 0
 
 
+def test_the_no_claims_class_rises_by_one_a_term_and_falls_by_five_after_an_accident():
+    rows = full_run(NAME).rows(
+        """WITH terms AS (SELECT policy_id, event_time, no_claims,
+                                 lag(no_claims) OVER w AS before, lag(event_time) OVER w AS since
+                          FROM premium WINDOW w AS (PARTITION BY policy_id ORDER BY event_time)),
+                counted AS (SELECT before, no_claims, count(accident_id) AS accidents
+                            FROM terms AS t LEFT JOIN accident AS a
+                              ON a.policy_id = t.policy_id AND a.event_time >= since AND a.event_time < t.event_time
+                            WHERE since IS NOT NULL GROUP BY t.policy_id, t.event_time, before, no_claims)
+           SELECT accidents > 0, count(*), count(*) FILTER (
+                      no_claims = CASE WHEN accidents > 0 THEN greatest(before - 5, 0) ELSE least(before + 1, 35) END)
+           FROM counted GROUP BY 1"""
+    )
+    assert {accident: renewals == right for accident, renewals, right in rows} == {False: True, True: True}
+    assert min(renewals for _, renewals, _ in rows) > 1000
+
+
 def test_cars_are_sold_at_the_declared_rate_within_a_term():
     sold, months = full_run(NAME).one(
         """SELECT count(*) FILTER (reason = 'car sold'), sum(seconds_in_state) / 86400 / 30.4375

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -11,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sim.errors import SinkError
+from sinks import manifest as manifests
 from sinks import open_sink
+from sinks.layout import Layout
+from sinks.manifest import Manifest
 from sinks.parquet import layout
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
 
@@ -237,3 +241,37 @@ def test_a_file_in_the_way_of_the_folder_is_named(tmp_path):
 def test_a_stream_that_cannot_be_a_folder_is_refused(tmp_path):
     with pytest.raises(SinkError, match=r"the stream '\.\./x' cannot be the name of a folder"):
         write(f"csv:{tmp_path}", streams=(replace(VISIT, name="../x"),))
+
+
+def shards_of_two(folder):
+    run = replace(sample_run(), shards=2, truth="{}")
+    return [Layout(folder, "parquet", replace(run, shard=shard)) for shard in (1, 2)]
+
+
+def enter(layout):
+    """What a shard does when it begins, in its order."""
+    Manifest.of("parquet", layout.run, [VISIT]).save(layout.manifest)
+    replace(layout, run=replace(layout.run, shard=1)).tell()
+    (layout.root / "visit").mkdir(exist_ok=True)
+
+
+def test_what_another_shard_makes_while_this_one_looks_is_not_strange(tmp_path, monkeypatch):
+    first, second = shards_of_two(tmp_path)
+    listing, acts = Path.iterdir, iter([lambda: enter(second)])
+
+    def list_and_let_the_other_act(path):
+        found = list(listing(path))
+        next(acts, lambda: None)()
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", list_and_let_the_other_act)
+    first.claim(False, ["visit"])
+    assert next(acts, None) is None
+
+
+def test_a_manifest_that_another_shard_is_replacing_is_waited_for(tmp_path, monkeypatch):
+    first, second = shards_of_two(tmp_path)
+    enter(second)
+    answers, read = iter([None]), manifests.read
+    monkeypatch.setattr(manifests, "read", lambda path: next(answers, read(path)))
+    first.claim(False, ["visit"])

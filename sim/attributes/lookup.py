@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import Array, Column
+from sim.attributes.living import Living, among_living
 from sim.attributes.matching import Matcher
-from sim.attributes.popularity import Drawer, Ranked, drawer
+from sim.attributes.popularity import Drawer, Tabled, drawer
 from sim.attributes.rows import Reference, Rows
 from sim.attributes.weights import Evenly, HeadTail, LookupWeights, Recent, Zipf
 from sim.maths.model import Name
@@ -21,7 +22,8 @@ from sim.maths.model import Name
 class Lookup(Attribute):
     """The id of another entity; its attributes can be read as `<name of this attribute>.<attribute>`.
 
-    Whoever is looked up is born at or before the row's time. Where there is nobody to choose from, the value is null.
+    Whoever is looked up is born at or before the row's time, and in no terminal state then. Where there is nobody to
+    choose from, the value is null.
     A kind that looks up its own kind gets an entity with a smaller id, so that references never form a circle.
     """
 
@@ -83,10 +85,27 @@ class Lookup(Attribute):
             return self._own(rows, rng)
         reference = rows.reference(self.entity)
         limit = self._limit(reference, rows)
+        columns = [rows.column(name) for name in self.match.values()]
+        drawer = self._drawer(rows)
+        if reference.mortal:
+            living = reference.living()
+            return _ids(*among_living(living, limit, rows.times, self._drawing(rng, living, drawer, columns)))
         if self.match:
-            columns = [rows.column(name) for name in self.match.values()]
-            return _ids(*self._matcher(reference, rows).draw(rng, columns, limit))
-        return _ids(self._drawer(rows).draw(rng, limit), limit == 0)
+            return _ids(*self._matcher(reference, drawer).draw(rng, columns, limit))
+        return _ids(drawer.draw(rng, limit), limit == 0)
+
+    def _drawing(
+        self, rng: np.random.Generator, living: Living, drawer: Drawer, columns: Sequence[Column]
+    ) -> Callable[[Array, Array], tuple[Array, Array]]:
+        """What draws for some of the rows, whose values to match stand in `columns`, among the living."""
+        own = living.drawer(drawer, self._by_weight)
+
+        def draw(which: Array, limit: Array) -> tuple[Array, Array]:
+            if not columns:
+                return own.draw(rng, limit), limit == 0
+            return self._matcher(living, own).draw(rng, [column.take(which) for column in columns], limit)
+
+        return draw
 
     def _own(self, rows: Rows, rng: np.random.Generator) -> Column:
         first, count, ids = rows.own(self.entity)
@@ -111,12 +130,11 @@ class Lookup(Attribute):
     def _drawer(self, rows: Rows) -> Drawer:
         return drawer(self.entity, self._by_weight, rows)
 
-    def _matcher(self, reference: Reference, rows: Rows) -> Matcher:
+    def _matcher(self, reference: Reference, drawer: Drawer) -> Matcher:
         names = tuple(self.match)
         key = f"matcher/{names}/{self._by_weight!r}"
         if key not in reference.cache:
-            ranked = self._drawer(rows)
-            reference.cache[key] = Matcher(reference, names, ranked if isinstance(ranked, Ranked) else None)
+            reference.cache[key] = Matcher(reference, names, drawer if isinstance(drawer, Tabled) else None)
         made: Matcher = reference.cache[key]
         return made
 

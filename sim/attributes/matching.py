@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.attributes.column import Array, Column
-from sim.attributes.popularity import Ranked
+from sim.attributes.popularity import Tabled
 from sim.attributes.rows import Reference
 from sim.attributes.sampling import Cumulative
 
@@ -28,7 +28,7 @@ class Part:
     """The entities with ids in [start, stop), sorted by what they are matched on, and by id among equals."""
 
     def __init__(
-        self, reference: Reference, names: Sequence[str], ranked: Ranked | None, start: int, stop: int
+        self, reference: Reference, names: Sequence[str], ranked: Tabled | None, start: int, stop: int
     ) -> None:
         ids = np.arange(start, stop)
         columns = [reference.column(name, ids) for name in names]
@@ -92,7 +92,7 @@ class Part:
 class Matcher:
     """The whole population in two parts: a large one that is rarely sorted anew, and the ids that have come since."""
 
-    def __init__(self, reference: Reference, names: Sequence[str], ranked: Ranked | None) -> None:
+    def __init__(self, reference: Reference, names: Sequence[str], ranked: Tabled | None) -> None:
         self._reference = reference
         self._names = names
         self._ranked = ranked

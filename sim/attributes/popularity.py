@@ -6,6 +6,7 @@ changes and depends on nothing but the seed and its id, so that every shard draw
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -33,22 +34,15 @@ class Even:
         return np.asarray(place.astype(np.int64))
 
 
-class Ranked:
-    """Weights by rank, ranks dealt to ids in a seeded order, so that what is popular is not simply what is old."""
+class Tabled(ABC):
+    """Draws from a table of weights that grows as entities are born."""
 
-    def __init__(self, weights: Zipf | HeadTail, reference: Reference, rng: np.random.Generator) -> None:
-        self._weights = weights
-        self._nominal = reference.nominal
-        self._ranks = rng.permutation(self._nominal).astype(np.int32)
-        self._seed = int(rng.integers(2**63))
+    def __init__(self) -> None:
         self._table = Cumulative()
 
+    @abstractmethod
     def of(self, ids: Array) -> Array:
-        """float64[n]: the weights of ids int64[n]; those beyond the nominal size rank anywhere among the others."""
-        ranks = 1.0 + mix(self._seed, ids) * self._nominal
-        dealt = ids < self._nominal
-        ranks[dealt] = 1.0 + self._ranks[ids[dealt]]
-        return self._weights.of_ranks(ranks, self._nominal)
+        """float64[n]: the weights of ids int64[n]."""
 
     def draw(self, rng: np.random.Generator, limit: Array) -> Array:
         """int64[n], in about 20 ns a row."""
@@ -59,6 +53,24 @@ class Ranked:
         x *= np.take(self._table.sums, limit)
         found = self._table.search(x)
         return np.asarray(np.maximum(np.minimum(found, limit - 1), 0))
+
+
+class Ranked(Tabled):
+    """Weights by rank, ranks dealt to ids in a seeded order, so that what is popular is not simply what is old."""
+
+    def __init__(self, weights: Zipf | HeadTail, reference: Reference, rng: np.random.Generator) -> None:
+        super().__init__()
+        self._weights = weights
+        self._nominal = reference.nominal
+        self._ranks = rng.permutation(self._nominal).astype(np.int32)
+        self._seed = int(rng.integers(2**63))
+
+    def of(self, ids: Array) -> Array:
+        """float64[n]: the weights of ids int64[n]; those beyond the nominal size rank anywhere among the others."""
+        ranks = 1.0 + mix(self._seed, ids) * self._nominal
+        dealt = ids < self._nominal
+        ranks[dealt] = 1.0 + self._ranks[ids[dealt]]
+        return self._weights.of_ranks(ranks, self._nominal)
 
 
 class Youngest:

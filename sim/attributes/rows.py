@@ -12,6 +12,7 @@ import numpy as np
 from sim.attributes.column import Array, Column
 
 if TYPE_CHECKING:
+    from sim.attributes.living import Living
     from sim.maths.curves import CurveRef
 
 
@@ -20,6 +21,9 @@ class Reference(Protocol):
 
     cache: dict[str, Any]
     """Room for tables that lookups derive from the population: empty at the start of a run, kept until its end."""
+
+    mortal: bool
+    """Whether entities may end; if so, lookups choose among those that have not."""
 
     nominal: int
     """A number of entities that never changes during a run and is the same in every shard, at least 1: those alive
@@ -35,6 +39,12 @@ class Reference(Protocol):
         Attributes that change are as of `times` (int64[n] microseconds), where these are given. Raises KeyError
         for a name that the population does not have.
         """
+
+    def ended(self, ids: Array) -> Array:
+        """int64[n]: when the entities `ids` ended, in microseconds; later than any time for those that have not."""
+
+    def living(self) -> Living:
+        """Those who had not ended when the window began."""
 
 
 class Rows(Protocol):

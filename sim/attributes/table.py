@@ -77,6 +77,17 @@ class AttributeTable:
             (name, own) for name, own in self.attributes.items() if isinstance(own, Sequential)
         ]
 
+    def strangers(self) -> frozenset[str]:
+        """The kinds that are looked up among all, and not among an entity's own."""
+        found: set[str] = set()
+        waiting = list(self.attributes.values())
+        while waiting:
+            attribute = waiting.pop()
+            waiting += attribute.parts.values()
+            if not attribute.parts and getattr(attribute, "of", None) != "own":
+                found |= attribute.looks_up()
+        return frozenset(found)
+
     def schema(self) -> list[pa.Field]:
         """One field for each attribute, in the order of the scenario."""
         return [

@@ -47,13 +47,17 @@ class Births:
         """Bring to life all who are born before the end of `window`."""
         if self._population.trigger is None:
             self._roster.advance(window)
-        known = [self._admit(block, window, emit) for block in self._blocks.values()]
+        if self._directory is not None:
+            self._directory.open(window)
+        # All of them exist before any of them looks for others.
+        for block in self._blocks.values():
+            block.admit(self._newborn(block, window), window)
+        known = [self._draw(block, window, emit) for block in self._blocks.values()]
         if self._directory is not None:
             self._directory.enter(list(self._blocks.values()), known)
 
-    def _admit(self, block: Block, window: Window, emit: Emit) -> dict[str, Column]:
+    def _draw(self, block: Block, window: Window, emit: Emit) -> dict[str, Column]:
         """Draw the attributes of the newborn, keep those that something reads, emit them all."""
-        block.admit(self._newborn(block, window), window)
         population = self._population
         births, ids = block.births[block.fresh], block.ids[block.fresh]
         entities = np.arange(block.fresh.start, block.fresh.stop)

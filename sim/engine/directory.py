@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import TIME_TYPE, Column
+from sim.attributes.living import Living
 from sim.engine.block import Block
+from sim.engine.clocks import NEVER
 from sim.engine.growable import GrowableColumn
 from sim.engine.roster import Roster
 from sim.engine.varying import Varying
+from sim.engine.window import Window
 
 
 class Directory:
@@ -28,6 +31,29 @@ class Directory:
         self._blocks = blocks
         self._heard: defaultdict[tuple[str, int], int] = defaultdict(int)
         """How many changes of an attribute in a block are known already."""
+        self.mortal = roster.population.mortal
+        self._start = 0
+        self._living: Living | None = None
+        self._ends: NDArray[np.int64] | None = None
+
+    def ended(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """When entities ended, NEVER for those who have not."""
+        if self._ends is None:
+            self._ends = np.full(len(self._roster), NEVER)
+            for block in self._blocks:
+                self._ends[block.ids] = block.ended(np.arange(len(block)))
+        return self._ends[ids]
+
+    def living(self) -> Living:
+        """Those who had not ended when the window began."""
+        if self._living is None:
+            ids = np.arange(len(self._roster))
+            self._living = Living(self, np.flatnonzero(self.ended(ids) >= self._start))
+        return self._living
+
+    def open(self, window: Window) -> None:
+        """Begin a window, in which all are born whom the roster says."""
+        self._start, self._living, self._ends = window.start, None, None
 
     def born(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many entities are born at or before each time."""
@@ -48,7 +74,8 @@ class Directory:
         return kept.column.take(ids)
 
     def follow(self) -> None:
-        """Take note of the changes that have been made in the blocks since the last time."""
+        """Take note of what has changed in the blocks since the last time."""
+        self._ends = None
         for name, varying in self._varying.items():
             for block in self._blocks:
                 kept = block.columns[name]

@@ -17,6 +17,10 @@ class Offspring:
         assert children.parent is not None
         order = np.argsort(children.parents, kind="stable")
         counts = np.bincount(children.parents, minlength=len(children.parent))
+        self.mortal = children.machine is not None and bool(children.machine.machine.terminal.any())
+        """Whether children may end while their parents go on."""
+        self._children = children
+        self._order = order
         self._ids = children.ids[order]
         self._births = children.births[order]
         self._count = counts
@@ -29,6 +33,14 @@ class Offspring:
         if len(times) and self._last_birth > times.min():
             count = self._born(first, count, times)
         return first, count, self._ids
+
+    def living(self, first: Indices, count: Indices, times: NDArray[np.int64]) -> tuple[Indices, Indices, Indices]:
+        """The same as `of`, from what that gave, without those who have ended by the times."""
+        row = np.repeat(np.arange(len(first)), count)
+        child = self._order[np.arange(len(row)) + np.repeat(first - np.cumsum(count) + count, count)]
+        there = np.flatnonzero(self._children.ended(child) > times[row])
+        left = np.bincount(row[there], minlength=len(first))
+        return np.cumsum(left) - left, left, self._children.ids[child[there]]
 
     def _born(self, first: Indices, count: Indices, times: NDArray[np.int64]) -> Indices:
         """How many of each family are born by a time: the first ones, as they are in order of birth, by bisection."""

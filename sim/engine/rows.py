@@ -221,7 +221,9 @@ class EventRows:
 
     def own(self, entity: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """The children of kind `entity` that the rows' entities have by the rows' times."""
-        return self._around.offspring(self.block, entity).of(self.entities, self.times)
+        offspring = self._around.offspring(self.block, entity)
+        first, count, ids = offspring.of(self.entities, self.times)
+        return offspring.living(first, count, self.times) if offspring.mortal else (first, count, ids)
 
 
 def segmentation_columns(block: Block, segmentations: tuple[Segmentation, ...]) -> dict[str, Column]:

@@ -81,7 +81,10 @@ def part_of(
     reads |= {name for setting in settings for name in setting.value.reads}
     reads |= {name for condition in conditions if condition is not None for name in condition.reads}
     looks = {f"{kind}.{name}" for table in tables for kind, names in table.lookups.items() for name in names}
-    return Part(label, frozenset(reads), frozenset(looks), frozenset(setting.key for setting in settings))
+    kinds = frozenset(kind for table in tables for kind in table.lookups)
+    sets = frozenset(setting.key for setting in settings)
+    strangers = frozenset().union(*(table.strangers() for table in tables))
+    return Part(label, frozenset(reads), frozenset(looks), sets, kinds, strangers)
 
 
 def condition_of(on: On | None) -> Program | None:
@@ -141,9 +144,23 @@ def _words(reader: Part, names: Sequence[str], setter: str) -> str:
     return f"{reader.label}: {attributes} as set by {setter} takes effect at the next tick (a cycle)"
 
 
-def everywhere(graph: Graph, looked_up: Mapping[str, Iterable[str]]) -> None:
-    """Mark the nodes that every shard runs in all blocks: who sets what others look up, and all that it takes."""
+def await_ends(ground: Ground) -> list[str]:
+    """Let whoever looks entities up wait for those that end; in words, where that would close a cycle."""
+    graph, late = ground.graph, []
+    for reader, parts in graph.parts.items():
+        for kind in sorted({kind for part in parts for kind in part.kinds if ground.mortal(kind)}):
+            ends = [states for states in sorted(ground.states(kind)) if states != reader]
+            if sum(graph.soften(reader, states) for states in ends):
+                late.append(f"{parts[0].label}: which {kind} has ended is known at the next tick (a cycle)")
+    return late
+
+
+def everywhere(ground: Ground, looked_up: Mapping[str, Iterable[str]]) -> None:
+    """Mark the nodes that every shard runs in all blocks: who sets or ends what others look up, and all it takes."""
+    graph = ground.graph
     wanted = {f"{kind}.{name}" for kind, names in looked_up.items() for name in names}
     setters = [place for place, parts in graph.parts.items() if any(part.sets & wanted for part in parts)]
-    for place in graph.needed(setters):
+    strangers = {kind for parts in graph.parts.values() for part in parts for kind in part.strangers}
+    ends = [states for kind in sorted(strangers) if ground.mortal(kind) for states in sorted(ground.states(kind))]
+    for place in graph.needed([*setters, *ends]):
         graph.nodes[place] = replace(graph.nodes[place], everywhere=True)

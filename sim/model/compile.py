@@ -13,7 +13,7 @@ from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.births import births_of
-from sim.model.changing import arrange, everywhere
+from sim.model.changing import arrange, await_ends, everywhere
 from sim.model.facts import add_process, facts_of
 from sim.model.ground import Ground
 from sim.model.incidents import disturbances_of, hits_of, incidents_of
@@ -69,8 +69,8 @@ class _Compiler:
         triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
         resources = resources_of(self.ground)
-        late = arrange(self.ground.graph)
-        everywhere(self.ground.graph, self.tables.readers.looked_up)
+        late = [*arrange(self.ground.graph), *await_ends(self.ground)]
+        everywhere(self.ground, self.tables.readers.looked_up)
         chronicles = told(self.ground)
         disturbances = disturbances_of(self.ground, incidents)
         self._check()
@@ -151,6 +151,7 @@ class _Compiler:
             table=table,
             kept=frozenset(table.types if entity.history else self.tables.readers.kept(kind) & set(table.types)),
             changing=frozenset(self.ground.changing.get(kind, ())),
+            mortal=self.ground.mortal(kind),
             # Whoever is looked up needs its ancestors wherever it is known.
             shared=kind in self.tables.readers.shared,
             stream=streams[0],

@@ -74,6 +74,11 @@ class Ground:
         """The entity `kind`, its parent, and so on."""
         return [self.scenario.entities[name] for name in self.scenario.ancestors(kind)]
 
+    def mortal(self, kind: str) -> bool:
+        """Whether entities of `kind`, or those that they belong to, have terminal states."""
+        cycles = [entity.lifecycle for entity in self.lineage(kind) if entity.lifecycle is not None]
+        return any(state.terminal for cycle in cycles for state in cycle.states.values())
+
     def waits(self, kind: str, stateful: bool, looked_up: Iterable[str] = ()) -> set[Key]:
         """What facts of `kind` wait for: that their entities and whom they look up are born; if it matters, states."""
         births: set[Key] = {("births", other) for other in (*self.scenario.ancestors(kind), *looked_up)}

@@ -155,6 +155,8 @@ class Population:
     """Attributes that something else reads: the engine keeps these, the others are drawn, emitted and forgotten."""
     changing: frozenset[str]
     """Attributes that facts set."""
+    mortal: bool
+    """Whether entities, or those that they belong to, have terminal states."""
     shared: bool
     """Whether anything looks entities of this kind up: then every shard knows the attributes of all of them."""
     stream: Stream | None

@@ -15,17 +15,28 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Facts of a node that are made together: what they read, look up and set, all of it as `customer.plan`."""
+    """Facts of a node that are made together: what they read, look up and set, all of it as `customer.plan`.
+
+    `kinds` are the kinds of entities that they look up, and `strangers` those that they do not look up as their own.
+    """
 
     label: str
     reads: frozenset[str]
     looks: frozenset[str]
     sets: frozenset[str]
+    kinds: frozenset[str] = frozenset()
+    strangers: frozenset[str] = frozenset()
 
     def beside(self, other: Part) -> Part:
         """Both as one."""
-        label = f"{self.label}, {other.label}"
-        return Part(label, self.reads | other.reads, self.looks | other.looks, self.sets | other.sets)
+        return Part(
+            f"{self.label}, {other.label}",
+            self.reads | other.reads,
+            self.looks | other.looks,
+            self.sets | other.sets,
+            self.kinds | other.kinds,
+            self.strangers | other.strangers,
+        )
 
 
 @dataclass
