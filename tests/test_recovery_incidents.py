@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import evidence
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 from worlds import DAY, END, START, acting, batches, days, facts, instants, micros, population, scenario, tables, words
@@ -257,3 +258,25 @@ def test_others_keep_their_facts_and_so_does_the_stream_before_it_is_hit():
 
 def _without_truth(found):
     return [batch for batch in found if not batch.stream.name.startswith("incident")]
+
+
+def test_values_of_cases_are_those_of_their_start_and_of_each_step_those_of_the_step():
+    doc = checkout({"value": 5, "set": {"shown": {"type": "constant", "value": 1}}})
+    doc["processes"]["checkout"] |= {
+        "attributes": {"basket": {"type": "uniform", "low": 1, "high": 2, "value": True}},
+        "each": {"shown": {"type": "constant", "value": 0}},
+    }
+    frame = tables(doc)["checkout"]
+    first = frame.filter(frame["step_index"] == 0)
+    assert ((first["basket"].to_numpy() >= 5) == inside(first)).all()
+    assert frame.group_by("checkout_case_id").agg(pl.col("basket").n_unique())["basket"].max() == 1
+    assert ((frame["shown"].to_numpy() == 1) == inside(frame)).all()
+
+
+def test_what_is_confined_to_steps_is_changed_there_only():
+    doc = checkout({"steps": ["paid"], "set": {"shown": {"type": "constant", "value": 1}}})
+    doc["processes"]["checkout"] |= {"each": {"shown": {"type": "constant", "value": 0}}, "label": True}
+    frame = tables(doc)["checkout"]
+    struck = inside(frame) & (words(frame, "step") == "paid")
+    assert ((frame["shown"].to_numpy() == 1) == struck).all()
+    assert (frame["incident"].is_not_null().to_numpy() == struck).all()
