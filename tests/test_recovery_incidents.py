@@ -280,3 +280,35 @@ def test_what_is_confined_to_steps_is_changed_there_only():
     struck = inside(frame) & (words(frame, "step") == "paid")
     assert ((frame["shown"].to_numpy() == 1) == struck).all()
     assert (frame["incident"].is_not_null().to_numpy() == struck).all()
+
+
+def test_fewer_are_born_inside():
+    user = {"user": {"arrivals": {"rate": "30/day"}}}
+    run = tables(scenario(entities=user, tick="30d", **hit({"rate": 0.2}, "user", ramp_down="20d")))
+    evidence.levels(
+        [inside(run["user"]).sum(), (~inside(run["user"])).sum()], 30 * np.array([50 * 0.2 + 20 * 0.6, 296])
+    )
+    assert len(run["incident_fact"]) == inside(run["user"]).sum()
+
+
+def test_hazards_are_multiplied_for_the_segment_inside():
+    life = {"on": {"transitions": [{"to": "on", "hazard": "0.1/day"}]}}
+    user = {**REGIONS, "lifecycle": {"initial": "on", "states": life}}
+    trouble = hit({"rate": 6}, "user_lifecycle", segments={"region": ["north"]}, ramp_up="40d")
+    run = tables(scenario(entities=population(300, **user), tick="30d", **trouble))
+    north = words(run["user"], "region") == "north"
+    within, mine = inside(run["user_lifecycle"]), north[run["user_lifecycle"]["user_id"].to_numpy()]
+    observed = [(within & mine).sum(), (within & ~mine).sum(), (~within & mine).sum(), (~within & ~mine).sum()]
+    sizes = 0.1 * np.array([north.sum(), (~north).sum()])
+    evidence.levels(observed, np.concatenate([sizes * [30 * 6 + 40 * 3.5, INSIDE], sizes * (366 - INSIDE)]))
+    assert len(run["incident_fact"]) == (within & mine).sum()
+
+
+def test_fewer_leave_where_the_hazard_is_lower():
+    life = {"on": {"transitions": [{"to": "on", "hazard": "0.1/day"}]}}
+    user = {"lifecycle": {"initial": "on", "states": life}}
+    run = tables(scenario(entities=population(300, **user), **hit({"rate": 0.1}, "user_lifecycle", share=0.5)))
+    inside_ = inside(run["user_lifecycle"])
+    counts = np.bincount(run["user_lifecycle"].filter(inside_)["user_id"].to_numpy(), minlength=300)
+    evidence.poisson((~inside_).sum(), 300 * (366 - INSIDE) * 0.1)
+    evidence.share((counts <= 3).sum(), 300, 0.5 * stats.poisson.cdf(3, 0.7) + 0.5 * stats.poisson.cdf(3, 7))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.attributes.column import strings
 from sim.engine.calendar import Pending
-from sim.engine.clocks import NEVER, Clock, Tokens
+from sim.engine.clocks import NEVER, Clock, Storm, Tokens
 from sim.engine.growable import Growable
 from sim.engine.history import History, Transitions
 from sim.errors import SimulationError
@@ -32,11 +32,17 @@ Admits = Callable[[Indices, Times], NDArray[np.bool_]]
 class MachineState:
     """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning.
 
-    `admits` says who can leave the first state at a time, of those who would: the others stay, and wait anew.
+    `storm` multiplies the hazards. `admits` says who can leave the first state at a time, of those who would: the
+    others stay, and wait anew.
     """
 
     def __init__(
-        self, machine: Machine, tokens: Tokens, horizon: tuple[int, int], admits: Admits | None = None
+        self,
+        machine: Machine,
+        tokens: Tokens,
+        horizon: tuple[int, int],
+        admits: Admits | None = None,
+        storm: Storm | None = None,
     ) -> None:
         self.machine = machine
         self._admits = admits
@@ -49,7 +55,7 @@ class MachineState:
         self._since = Growable(np.int64)
         self._next = Growable(np.int64)
         self._exit = Growable(np.int16)
-        self._clocks = [[Clock(exit_, horizon) for exit_ in exits] for exits in machine.exits]
+        self._clocks = [[Clock(exit_, horizon, storm) for exit_ in exits] for exits in machine.exits]
         width = max((len(exits) for exits in machine.exits), default=0) or 1
         self._target = np.zeros((len(machine.states), width), dtype=np.int8)
         self._reason = np.zeros((len(machine.states), width), dtype=np.int16)
