@@ -80,6 +80,7 @@ def incidents():
     amount = {"type": "expression", "sql": "amount * 10"}
     return {
         "outage": {"from": "2024-02-01", "until": "2024-02-10", "share": 0.5, "ramp": "1d", "streams": fewer},
+        "slump": {**again, "streams": {"user": {"rate": 0.3}, "user_lifecycle": {"rate": 2}}},
         "storm": {
             **again,
             "segments": {"tier": ["vip"]},

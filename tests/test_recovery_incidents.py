@@ -213,6 +213,17 @@ def test_the_ways_on_are_certain_at_most():
     evidence.share(spared["paid"].is_not_null().sum(), len(spared), 0.5)
 
 
+def test_ways_that_become_certain_keep_their_proportions():
+    doc = checkout({"probability": 30})
+    ways = [{"to": "paid", "probability": 0.5}, {"to": "sent", "probability": 0.2}]
+    doc["processes"]["checkout"]["steps"]["cart"] = {"next": ways}
+    frame = tables(doc)["checkout"]
+    second = words(frame, "step")[inside(frame) & (frame["step_index"] == 1).to_numpy()]
+    starts = (inside(frame) & (frame["step_index"] == 0).to_numpy()).sum()
+    assert len(second) == starts
+    evidence.share((second == "paid").sum(), starts, 5 / 7)
+
+
 def test_steps_take_longer():
     for cases, factor in zip(steps_of({"delay": 3}), (3, 1), strict=True):
         done = cases.drop_nulls("sent")
