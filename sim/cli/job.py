@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 WORKERS_USE = ("sim.cli.main", "sim.cli.execute", "sim.engine.simulate", "sim.model.compile", "sim.scenario.loader")
 """The modules that a worker needs, whatever its job."""
 
+HOUR = 3_600_000_000
+"""Microseconds."""
+
 
 @dataclass(frozen=True)
 class Job:
     """A scenario by path or name with its overrides, seed and shard, and the sink's URL and settings.
 
     `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
-    `speaks` says whether its sink's warnings are shown: those of one worker are enough.
+    `speaks` says whether its sink's warnings are shown: those of one worker are enough. `faults` says whether those of
+    the scenario are injected, `ledger` is the URL of the sink that takes the ledger (None: there is none), and `span`
+    the length of the windows in it, in microseconds.
     """
 
     scenario: str
@@ -37,6 +42,9 @@ class Job:
     digest: str | None = None
     compiled: bytes | None = field(default=None, repr=False)
     speaks: bool = True
+    faults: bool = True
+    ledger: str | None = None
+    span: int = HOUR
 
     def model(self) -> Model:
         """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
@@ -98,13 +106,15 @@ def _pickled(model: Model) -> bytes | None:
 def write_shard(job: Job, link: Link) -> Outcome:
     """What a worker does that has a sink of its own."""
     from sim.cli import notices
+    from sim.cli.faults import injected
     from sim.delivery.pipeline import deliver
 
     if job.speaks:
         notices.show()
     model = job.model()
     sink, run = job.sink(), job.run(model)
-    return deliver(job.batches(model), sink, model.streams, run, stop=link.stop, on_progress=link.send)
+    with injected(job, model, job.batches(model), None, link.send) as way:
+        return deliver(way.batches, sink, model.streams, run, stop=link.stop, on_progress=way.on_progress)
 
 
 def send_shard(job: Job, link: Link) -> Outcome:

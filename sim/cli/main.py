@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sim.cli.catalog import scenarios, schema, validate
+from sim.cli.catalog import scenarios, validate
 from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.run import run
+from sim.cli.schema import schema
 from sim.cli.truth import truth
 from sim.errors import DatagenError
 

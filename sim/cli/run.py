@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import notices, when
+from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, as_json, failures, print_table
-from sim.cli.values import parse_overrides, parse_pairs, parse_shard
+from sim.cli.values import parse_overrides, parse_pairs, parse_shard, parse_span
 from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ def run(
     until: Annotated[
         str, typer.Option(metavar="WHEN", help="With --then-live: where the history ends and the live part begins.")
     ] = "now",
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")] = True,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where every injected fault and the true aggregates are written, as Parquet.",
+            show_default="beside files: DIR.ledger",
+        ),
+    ] = None,
+    ledger_window: Annotated[
+        str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
+    ] = "1h",
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
@@ -105,11 +118,13 @@ def run(
         end = f"now+{AT_LEAST}"
     overrides = parse_overrides(override or [], **when.interval(start, end, present))
     pairs = parse_pairs("-X", setting or [])
-    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs)
+    span = parse_span("--ledger-window", ledger_window)
+    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs, faults=faults, span=span)
     with Interruption() as interruption:
         if workers > 1:
             prepare(workers, WORKERS_USE)
         sink, model = job.sink(), job.model()
+        job = replace(job, ledger=place_of(ledger, sink, model, faults))
         live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
         outcome, whole = Outcome(), job.run(model)
         legs = [Leg(outcome, whole, sink)]
