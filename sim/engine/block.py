@@ -126,13 +126,21 @@ class Block:
             if isinstance(kept := self.columns.get(name), Varying):
                 kept.close()
 
-    def ended(self, entities: Indices) -> NDArray[np.int64]:
-        """When entities, or one that they belong to, entered a terminal state; NEVER for those who have not yet."""
+    @property
+    def cuts(self) -> bool:
+        """Whether there are states that cut what is under way."""
+        return any(own.machine is not None and bool(own.machine.machine.cut.any()) for own in self.lineage())
+
+    def ended(self, entities: Indices, cut: bool = False) -> NDArray[np.int64]:
+        """When entities, or one that they belong to, entered a terminal state; NEVER for those who have not yet.
+
+        With `cut`, only terminal states count that cut what is under way.
+        """
         ends = np.full(len(entities), NEVER)
         block: Block | None = self
         while block is not None:
             if block.machine is not None:
-                ends = np.minimum(ends, block.machine.ended(entities))
+                ends = np.minimum(ends, block.machine.ended(entities, cut))
             if block.parent is not None:
                 entities = block.parents[entities]
             block = block.parent

@@ -134,9 +134,13 @@ class MachineState:
             states[moving[some]] = self.history.changes.target[last[some]]
         return states
 
-    def ended(self, entities: Indices) -> Times:
-        """When entities entered a terminal state; NEVER for those who have not by the end of the present window."""
-        over = self.machine.terminal[self._state.values.take(entities)]
+    def ended(self, entities: Indices, cut: bool = False) -> Times:
+        """When entities entered a terminal state, or only one that cuts what is under way.
+
+        NEVER for those who have not by the end of the present window.
+        """
+        ends = self.machine.cut if cut else self.machine.terminal
+        over = ends[self._state.values.take(entities)]
         return np.where(over, self._since.values.take(entities), NEVER)
 
     def since(self, entities: Indices, times: Times) -> Times:

@@ -145,7 +145,8 @@ def _machine(ground: Ground, spec: language.Incident) -> Machine:
         trigger=None,
     )
     end = Exit(0, 0, None, (), (), None, spec.duration, 1.0, None)
-    return Machine(("clear", "on"), ("",), np.array([1.0, 0.0]), ((begin,), (end,)), np.array([False, False]))
+    never = np.array([False, False])
+    return Machine(("clear", "on"), ("",), np.array([1.0, 0.0]), ((begin,), (end,)), never, never)
 
 
 def _hit(
