@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.attributes.column import strings
 from sim.engine.calendar import Pending
-from sim.engine.clocks import NEVER, Clock, Tokens
+from sim.engine.clocks import NEVER, Clock, Storm, Tokens
 from sim.engine.growable import Growable
 from sim.engine.history import History, Transitions
 from sim.errors import SimulationError
@@ -33,11 +33,17 @@ Admits = Callable[[Indices, Times], NDArray[np.bool_]]
 class MachineState:
     """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning.
 
-    `admits` says who can leave the first state at a time, of those who would: the others stay, and wait anew.
+    `storm` multiplies the hazards. `admits` says who can leave the first state at a time, of those who would: the
+    others stay, and wait anew.
     """
 
     def __init__(
-        self, machine: Machine, tokens: Tokens, horizon: tuple[int, int], admits: Admits | None = None
+        self,
+        machine: Machine,
+        tokens: Tokens,
+        horizon: tuple[int, int],
+        admits: Admits | None = None,
+        storm: Storm | None = None,
     ) -> None:
         self.machine = machine
         self._admits = admits
@@ -50,7 +56,7 @@ class MachineState:
         self._since = Growable(np.int64)
         self._next = Growable(np.int64)
         self._exit = Growable(np.int16)
-        self._clocks = [[Clock(exit_, horizon) for exit_ in exits] for exits in machine.exits]
+        self._clocks = [[Clock(exit_, horizon, storm) for exit_ in exits] for exits in machine.exits]
         width = max((len(exits) for exits in machine.exits), default=0) or 1
         self._target = np.zeros((len(machine.states), width), dtype=np.int8)
         self._reason = np.zeros((len(machine.states), width), dtype=np.int16)
@@ -131,9 +137,13 @@ class MachineState:
             states[moving[some]] = self.history.changes.target[last[some]]
         return states
 
-    def ended(self, entities: Indices) -> Times:
-        """When entities entered a terminal state; NEVER for those who have not by the end of the present window."""
-        over = self.machine.terminal[self._state.values.take(entities)]
+    def ended(self, entities: Indices, cut: bool = False) -> Times:
+        """When entities entered a terminal state, or only one that cuts what is under way.
+
+        NEVER for those who have not by the end of the present window.
+        """
+        ends = self.machine.cut if cut else self.machine.terminal
+        over = ends[self._state.values.take(entities)]
         return np.where(over, self._since.values.take(entities), NEVER)
 
     def since(self, entities: Indices, times: Times) -> Times:
