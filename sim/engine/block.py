@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sim.attributes.column import Column
 from sim.engine.clocks import NEVER, Tokens
 from sim.engine.growable import Growable, GrowableColumn
+from sim.engine.incidents import Incidents
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness
 from sim.engine.roster import Newborn
@@ -39,6 +40,7 @@ class Block:
         parent: Block | None,
         vintages: Sequence[Vintage | None],
         horizon: tuple[int, int],
+        incidents: Incidents,
     ) -> None:
         self.model = model
         self.population = population
@@ -53,7 +55,10 @@ class Block:
         self._parent = Growable(np.int64)
         self._segments = [Growable(np.int8) for _ in population.segmentations]
         tokens = Tokens(lambda: self.births, lambda: self.segments, self.name)
-        self.machine = MachineState(population.machine, tokens, horizon) if population.machine else None
+        self.machine: MachineState | None = None
+        if population.machine is not None:
+            storm = incidents.storm(self, f"{population.name}_lifecycle")
+            self.machine = MachineState(population.machine, tokens, horizon, storm=storm)
         self.spells: dict[int, MachineState] = {}
         """The incidents that befall the entities one by one, by number."""
         self.weights = [
