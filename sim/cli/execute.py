@@ -65,7 +65,8 @@ def execute(
         run = job.run(model)
         told = partial(deliver, streams=model.streams, stop=stop, on_progress=on_progress)
         if (live := execution.live) is None:
-            told(batches, sink, run=run, limit=execution.limit, schedule=execution.schedule, outcome=outcome)
+            limit, schedule = execution.limit, execution.schedule
+            told(batches, sink, run=run, limit=limit, schedule=schedule, outcome=outcome, resume=job.resume)
             return
         seam, later = Seam(batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
         with live.sink:

@@ -36,6 +36,7 @@ class Job:
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str | None = None
     compiled: bytes | None = field(default=None, repr=False)
+    resume: bool = False
     speaks: bool = True
 
     def model(self) -> Model:
@@ -104,7 +105,9 @@ def write_shard(job: Job, link: Link) -> Outcome:
         notices.show()
     model = job.model()
     sink, run = job.sink(), job.run(model)
-    return deliver(job.batches(model), sink, model.streams, run, stop=link.stop, on_progress=link.send)
+    return deliver(
+        job.batches(model), sink, model.streams, run, stop=link.stop, on_progress=link.send, resume=job.resume
+    )
 
 
 def send_shard(job: Job, link: Link) -> Outcome:

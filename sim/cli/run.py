@@ -70,6 +70,9 @@ def run(
     until: Annotated[
         str, typer.Option(metavar="WHEN", help="With --then-live: where the history ends and the live part begins.")
     ] = "now",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
+    ] = False,
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
@@ -105,11 +108,16 @@ def run(
         end = f"now+{AT_LEAST}"
     overrides = parse_overrides(override or [], **when.interval(start, end, present))
     pairs = parse_pairs("-X", setting or [])
-    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs)
+    if then_live is not None and resume:
+        raise ParameterError("--resume does not go with --then-live")
+    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs, resume=resume)
     with Interruption() as interruption:
         if workers > 1:
             prepare(workers, WORKERS_USE)
-        sink, model = job.sink(), job.model()
+        sink = job.sink()
+        if resume and not sink.resumable:
+            raise ParameterError(f"--resume: {sink.target.url}: {sink.unresumable}")
+        model = job.model()
         live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
         outcome, whole = Outcome(), job.run(model)
         legs = [Leg(outcome, whole, sink)]
