@@ -19,7 +19,7 @@ from sim.delivery.windows import remaining, windows
 from sim.errors import ParameterError, SinkError
 from sinks import open_sink
 
-KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "5"))
 """How often each of the tests below kills a run; by hand, a hundred times."""
 
 
