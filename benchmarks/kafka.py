@@ -40,6 +40,7 @@ from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder, Messages
 from sinks.kafka.settings import DEFAULTS
 from sinks.kafka.topics import ANY_TIME
+from sinks.kafka.values import Values, Version
 from sinks.merge import slices
 from tests.kafka.broker import address
 
@@ -69,7 +70,8 @@ class Contest:
                 self.messages += [chunk for batch in group for chunk in encoders[batch.stream.name].encode(batch)]
 
     def _encoder(self, stream: Stream) -> Encoder:
-        return Encoder(stream.name, Envelope(stream, self.run, NAMESPACE), Json(stream), Keys(stream))
+        version = Version(self.run.start, Envelope(stream, self.run, NAMESPACE), Json(stream))
+        return Encoder(stream.name, Values([version]), Keys(stream))
 
     def bare(self) -> float:
         """produce() in a loop, then flush."""

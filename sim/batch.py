@@ -6,14 +6,31 @@ epoch, UTC, as int64; intervals are half-open, [start, until).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 TIME = "event_time"
 """The column of every stream that says when it happened: timestamp[us, UTC], not null, ascending within a batch."""
 
 TIME_TYPE = pa.timestamp("us", tz="UTC")
+
+
+ADDED, DROPPED = b"added", b"dropped"
+"""Keys of a field's metadata: the instants, microseconds as text, from which on a column is there or no more."""
+
+ALWAYS = (-(2**63), 2**63 - 1)
+
+
+class Span(NamedTuple):
+    """A column that is there only for facts in [start, until); in others it is null."""
+
+    column: str
+    start: int
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +39,7 @@ class Stream:
 
     `rank` is the stream's place in the total order (event_time, rank, id) of facts; `id` names the int64 column
     that is unique within the stream; `key` names the column whose equal values must stay in order (the entity's id).
+    `spans` are the columns that come or go at some instant, as the metadata of the schema's fields say.
     """
 
     name: str
@@ -30,6 +48,16 @@ class Stream:
     key: str
     rank: int = 0
     description: str = ""
+    spans: tuple[Span, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spans", tuple(filter(None, map(_span, self.schema))))
+
+
+def _span(column: pa.Field) -> Span | None:
+    said = column.metadata or {}
+    start, until = (int(said.get(key, bound)) for key, bound in zip((ADDED, DROPPED), ALWAYS, strict=True))
+    return None if (start, until) == ALWAYS else Span(column.name, start, until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +67,34 @@ class Batch:
     The batches of one window share `start` and `until` and follow each other by rank; windows follow each other in
     time without gap or overlap. Once a window's batches are through, no fact before `until` will come: `until` is
     the watermark.
+
+    Where faults are injected, facts come later than they happened: `arrivals` has the time at which each of them is
+    handed over, int64 microseconds, ascending, and these times are in [start, until) and in order instead. Whoever
+    orders facts goes by `times`, whoever tells when they happened by the column.
     """
 
     stream: Stream
     data: pa.RecordBatch
     start: int
     until: int
+    arrivals: NDArray[np.int64] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
+
+    @property
+    def times(self) -> NDArray[np.int64]:
+        """By what the facts are ordered, int64 microseconds [n], ascending: arrivals, or else event times."""
+        return event_times(self.data) if self.arrivals is None else self.arrivals
+
+    def part(self, first: int, last: int, start: int | None = None, until: int | None = None) -> Batch:
+        """The rows from number `first` on and before number `last`, as facts of [start, until); without a copy."""
+        arrivals = None if self.arrivals is None else self.arrivals[first:last]
+        start, until = self.start if start is None else start, self.until if until is None else until
+        return Batch(self.stream, self.data.slice(first, last - first), start, until, arrivals)
+
+
+def event_times(data: pa.RecordBatch) -> NDArray[np.int64]:
+    """The event times of a batch's data, int64 microseconds [n], without a copy."""
+    times: NDArray[np.int64] = np.asarray(np.from_dlpack(data.column(TIME).cast(pa.int64())), np.int64)
+    return times

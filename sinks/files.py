@@ -100,7 +100,7 @@ class FileSink(Sink):
         with self._guarded():
             for name, batches in self._pending.items():
                 for batch in batches:
-                    self._files[name].add(batch.data)
+                    self._files[name].add(batch)
                 batches.clear()
             self._relieve()
             self._publish(watermark)

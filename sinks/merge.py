@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.batch import TIME, Batch
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from sim.batch import Batch
 
 SLICE = 65_536
 """Facts that are encoded together: large enough for columns to pay, small enough to stay in the caches."""
-
-
-def event_times(data: pa.RecordBatch) -> NDArray[np.int64]:
-    """The event times of a batch's data, int64 microseconds [n], without a copy."""
-    import pyarrow as pa
-
-    times: NDArray[np.int64] = np.asarray(np.from_dlpack(data.column(TIME).cast(pa.int64())), np.int64)
-    return times
 
 
 def slices(batches: Sequence[Batch], rows: int = SLICE) -> Iterator[list[Batch]]:
@@ -36,23 +24,20 @@ def slices(batches: Sequence[Batch], rows: int = SLICE) -> Iterator[list[Batch]]
         if full:
             yield full
         return
-    times = [event_times(batch.data) for batch in full]
+    times = [batch.times for batch in full]
     cuts = np.unique(np.sort(np.concatenate(times), kind="stable")[rows::rows])
     edges = [np.concatenate(([0], np.searchsorted(own, cuts), [len(own)])).tolist() for own in times]
     for place in range(len(cuts) + 1):
-        group = [_part(batch, own[place], own[place + 1]) for batch, own in zip(full, edges, strict=True)]
+        group = [batch.part(own[place], own[place + 1]) for batch, own in zip(full, edges, strict=True)]
         kept = [batch for batch in group if len(batch)]
         if kept:
             yield kept
 
 
 def order(batches: Sequence[Batch]) -> NDArray[np.int64]:
-    """Where the facts of `batches`, one after the other, stand in the total order (event_time, rank, id).
+    """Where the facts of `batches`, one after the other, stand in the total order (time, rank, id).
 
-    The batches come by rank, each sorted by time and id, so a stable sort by time alone is that order.
+    The time is that of the event, or of arrival where a batch has arrivals. The batches come by rank, each sorted by
+    time and id, so a stable sort by time alone is that order.
     """
-    return np.argsort(np.concatenate([event_times(batch.data) for batch in batches]), kind="stable")
-
-
-def _part(batch: Batch, first: int, until: int) -> Batch:
-    return Batch(batch.stream, batch.data.slice(first, until - first), batch.start, batch.until)
+    return np.argsort(np.concatenate([batch.times for batch in batches]), kind="stable")

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from sim.batch import Stream
+from sim.batch import Batch, Stream, event_times
 from sinks.layout import Layout
 from sinks.manifest import File, instant
-from sinks.merge import event_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,9 +52,12 @@ class Rolling:
     span: int = 0
     by_date: bool = False
 
-    def cut(self, data: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], pa.RecordBatch]]:
-        """Split a batch where a file must end; each part with its (day, span) number, 0 where that plays no role."""
-        times = event_times(data)
+    def cut(self, batch: Batch) -> Iterator[tuple[tuple[int, int], pa.RecordBatch]]:
+        """Split a batch where a file must end; each part with its (day, span) number, 0 where that plays no role.
+
+        Facts that arrive late go by the time of their arrival: a file that is finished stays as it is.
+        """
+        times, data = batch.times, batch.data
         days = times // DAY if self.by_date else np.zeros_like(times)
         spans = times // self.span if self.span else np.zeros_like(times)
         inner = np.flatnonzero((np.diff(days) != 0) | (np.diff(spans) != 0)) + 1
@@ -87,9 +89,9 @@ class StreamFiles:
         self._sealed: list[tuple[Path, Path, File]] = []
         self.buffered = 0
 
-    def add(self, data: pa.RecordBatch) -> None:
+    def add(self, batch: Batch) -> None:
         """Take facts, encoding and sealing as it becomes due."""
-        for bucket, part in self._rolling.cut(data):
+        for bucket, part in self._rolling.cut(batch):
             if bucket != self._bucket:
                 self.seal()
                 self._bucket = bucket
@@ -164,8 +166,7 @@ class _OpenFile:
         self.writer = writer
         self._schema = schema
         self._facts = 0
-        self._first: str | None = None
-        self._last: str | None = None
+        self._times: list[int] = []
 
     def write(self, batches: list[pa.RecordBatch]) -> None:
         import pyarrow as pa
@@ -173,9 +174,10 @@ class _OpenFile:
         table = pa.Table.from_batches(batches, self._schema)
         self.writer.write(table)
         self._facts += len(table)
-        if batches:
-            self._first = self._first or instant(int(event_times(batches[0])[0]))
-            self._last = instant(int(event_times(batches[-1])[-1]))
+        times = [event_times(batch) for batch in batches]
+        # Facts that arrive late stand behind others, so the first row need not be the earliest.
+        ends = [*self._times, *(int(own.min()) for own in times), *(int(own.max()) for own in times)]
+        self._times = [min(ends), max(ends)] if ends else []
 
     def seal(self, root: Path) -> File:
         self.writer.close()
@@ -184,7 +186,8 @@ class _OpenFile:
             digest = hashlib.file_digest(written, "sha256").hexdigest()
         size = self.hidden.stat().st_size
         place = self.path.relative_to(root).as_posix()
-        return File(place, self._facts, size, digest, self._first, self._last)
+        ends = (instant(min(self._times)), instant(max(self._times))) if self._times else (None, None)
+        return File(place, self._facts, size, digest, *ends)
 
 
 def _sync(folder: Path) -> None:

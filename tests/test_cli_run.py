@@ -21,7 +21,7 @@ from sinks import registry
 def run(monkeypatch):
     """Runs `datagen run` on fake facts: a model with two streams and four windows."""
     model = SimpleNamespace(
-        name="fake", digest="0" * 64, seed=1, start=0, end=4 * SPAN, streams=STREAMS, blocks=1, flows=()
+        name="fake", digest="0" * 64, seed=1, start=0, end=4 * SPAN, streams=STREAMS, blocks=1, flows=(), faults={}
     )
     monkeypatch.setattr(jobs.Job, "model", lambda self: model)
     monkeypatch.setattr(jobs.Job, "batches", lambda self, model: fake_batches(4))

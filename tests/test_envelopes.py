@@ -18,6 +18,7 @@ from sinks.kafka.headers import Headers
 from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder
 from sinks.kafka.partitions import Partitions
+from sinks.kafka.values import Values, Version
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
 
 SAME = ("op", "ts_ms", "source")
@@ -135,7 +136,8 @@ def test_changes_say_themselves_what_changed():
 
 def debezium(partitions=None):
     envelope = Debezium(changes().stream, sample_run(), "datagen.sample")
-    return Encoder("t", envelope, find("json")(envelope.stream), Keys(envelope.facts), None, partitions)
+    values = Values([Version(0, envelope, find("json")(envelope.stream))])
+    return Encoder("t", values, Keys(envelope.facts), None, partitions)
 
 
 def test_a_deletion_is_followed_by_a_tombstone_of_its_key():

@@ -63,9 +63,12 @@ def test_secrets_of_the_registry_are_in_no_representation():
 
 
 def test_types_are_named_after_the_scenario():
-    made = encoder(simple_stream("page_view"), format="avro", envelope="debezium")
-    assert made._format.full_name == "datagen.my_shop.page_view.Envelope"
-    assert encoder(simple_stream("page_view"), format="avro")._format.full_name == "datagen.my_shop.PageView"
+    plain, around = (
+        encoder(simple_stream("page_view"), format="avro", envelope=name)._values.versions[0].format.full_name
+        for name in ("plain", "debezium")
+    )
+    assert plain == "datagen.my_shop.PageView"
+    assert around == "datagen.my_shop.page_view.Envelope"
 
 
 def test_keys_are_text_json_or_avro():

@@ -7,11 +7,12 @@ import os
 import random
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fake_batches import RUN, STREAMS, facts, fake_batches
 from pyarrow import parquet
-from test_cli_whole import SMALL, invoke, start
+from test_cli_whole import SMALL, invoke, start, wait_for
 
 from sim.delivery.pipeline import deliver
 from sim.delivery.schedule import Speed
@@ -31,7 +32,7 @@ def small(tmp_path):
 
 
 def columns(folder, stream, name):
-    parts = sorted((folder / stream).glob("*.parquet"))
+    parts = sorted((Path(folder) / stream).glob("*.parquet"))
     return [value for part in parts for value in parquet.read_table(part)[name].to_pylist()]
 
 
@@ -152,6 +153,38 @@ def test_a_resumed_run_says_what_was_there(small, tmp_path):
     assert (again["facts"], again["resumed"]) == (0, first["facts"])
     changed = invoke("run", small, "--to", to, "--resume", "--set", "streams.order.rate=1/month")
     assert (changed.exit_code, "the scenario" in changed.stderr) == (3, True)
+
+
+FAULTS = """
+faults:
+  order:
+    bound: 2d
+    late: {probability: 5%, delay: {type: lognormal, median: 10min, sigma: 1}}
+    duplicates: {probability: 1%, after: {type: exponential, mean: 5min}}
+    drops: 0.5%
+    stalls: {every: 1d, lasts: 20min}
+"""
+
+
+def test_faults_and_their_ledger_are_the_same_when_a_run_is_gone_on_with(small, tmp_path):
+    Path(small).write_text(Path(small).read_text() + FAULTS)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert invoke("run", small, "--to", f"parquet:{whole}", "-q").exit_code == 0
+    to = f"parquet:{broken}?roll_time=1d"
+    process = start("run", small, "--to", to, "--rate", "10k/s", "-q")
+    assert wait_for(lambda: len(list((broken / "order").glob("*.parquet"))) > 3)
+    process.kill()
+    process.communicate()
+    for _ in range(2):
+        result = invoke("run", small, "--to", to, "-q", "--resume")
+        assert result.exit_code == 0, result.stderr
+    assert columns(broken, "order", "order_id") == columns(whole, "order", "order_id")
+    for table, name in (("injections", "fact_id"), ("windows", "facts"), ("sums", "sum")):
+        assert columns(f"{broken}.ledger", table, name) == columns(f"{whole}.ledger", table, name)
+    faultless = invoke("run", small, "--to", f"parquet:{broken}", "--no-faults", "--resume")
+    assert (faultless.exit_code, "another run" in faultless.stderr) == (3, True)
+    limited = invoke("run", small, "--to", to, "--resume", "--limit", "5")
+    assert (limited.exit_code, "--limit" in limited.stderr) == (2, True)
 
 
 def test_a_resumed_paced_run_does_not_wait_for_what_is_there(tmp_path):

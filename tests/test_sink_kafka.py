@@ -23,6 +23,7 @@ from sinks.kafka.mock import MockBroker
 from sinks.kafka.partitions import Partitions, murmur2
 from sinks.kafka.settings import DEFAULTS, resolve
 from sinks.kafka.topics import name, problems
+from sinks.kafka.values import Values, Version
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
 from sinks.target import Target
 
@@ -213,7 +214,7 @@ def keys_of(data, column):
 
 def encoder(stream, partitions=None):
     envelope = Envelope(stream, sample_run(), "datagen")
-    return Encoder("t", envelope, Json(stream), Keys(stream), partitions=partitions)
+    return Encoder("t", Values([Version(0, envelope, Json(stream))]), Keys(stream), partitions=partitions)
 
 
 def test_timestamps_are_event_times_in_milliseconds():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sim.attributes.column import Array, Column
 from sim.attributes.kinds import want_number
@@ -17,6 +17,7 @@ from sim.attributes.modifiers import Modifier
 from sim.attributes.recoding import Null
 from sim.attributes.rows import Rows
 from sim.maths.curves import CurveRef
+from sim.maths.instants import Instant
 from sim.maths.model import Model
 
 
@@ -30,6 +31,21 @@ class Attribute(Model, ABC):
     curves: list[CurveRef] = Field([], max_length=64, description="Curves over time that the value is multiplied by.")
     modifiers: list[Modifier] = Field([], max_length=64, description="Steps after the draw, in this order.")
     description: str = Field("", max_length=2_000, description="What the column means, for its readers.")
+    added: Instant | None = Field(
+        None, description="The column is there from this instant on, and null before.", examples=["2024-03-01"]
+    )
+    dropped: Instant | None = Field(
+        None, description="The column is there until this instant, and null after.", examples=["2025-01-01"]
+    )
+
+    @model_validator(mode="after")
+    def _check_span(self) -> Self:
+        if self.added is not None and self.dropped is not None and self.dropped <= self.added:
+            raise ValueError("dropped must be after added")
+        for place, part in self.parts.items():
+            if part.added is not None or part.dropped is not None:
+                raise ValueError(f"{place}: only whole columns are added and dropped, not what they are made of")
+        return self
 
     @property
     def by_value(self) -> bool:
@@ -58,8 +74,13 @@ class Attribute(Model, ABC):
         return frozenset()
 
     def metadata(self) -> dict[str, str]:
-        """What the column's Arrow field says of it: `description`, and `logical` where modifiers keep that true."""
+        """What the column's Arrow field says of it: `description`, from when until when it is there (microseconds), and
+        what its text is, where modifiers keep that true (`logical`).
+        """
         found = {"description": self.description}
+        for key, instant in (("added", self.added), ("dropped", self.dropped)):
+            if instant is not None:
+                found[key] = str(instant)
         kept = all(isinstance(modifier, Null) for modifier in self.modifiers)
         return found | {"logical": self.logical} if self.logical and kept else found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sim.cli.faults import Way, injected
 from sim.cli.job import Job, send_shard, write_shard
 from sim.delivery.gather import gather
 from sim.delivery.merge import merged
@@ -62,13 +63,17 @@ def execute(
     """Simulate and deliver the job's facts; `outcome` is filled in as far as it goes, also where an error is raised."""
 
     def hand_over(batches: Iterable[Batch]) -> None:
+        with injected(job, model, batches, execution.limit, on_progress) as way:
+            carry(way)
+
+    def carry(way: Way) -> None:
         run = job.run(model)
-        told = partial(deliver, streams=model.streams, stop=stop, on_progress=on_progress)
+        told = partial(deliver, streams=model.streams, stop=stop, on_progress=way.on_progress)
         if (live := execution.live) is None:
-            limit, schedule = execution.limit, execution.schedule
-            told(batches, sink, run=run, limit=limit, schedule=schedule, outcome=outcome, resume=job.resume)
+            schedule, resume = execution.schedule, job.resume
+            told(way.batches, sink, run=run, limit=way.limit, schedule=schedule, outcome=outcome, resume=resume)
             return
-        seam, later = Seam(batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
+        seam, later = Seam(way.batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
         with live.sink:
             # Before the history, so that nobody waits for that only to learn that there is no broker.
             live.sink.open(model.streams, later)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from sim.errors import ParameterError, SimulationError
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
 WORKERS_USE = ("sim.cli.main", "sim.cli.execute", "sim.engine.simulate", "sim.model.compile", "sim.scenario.loader")
 """The modules that a worker needs, whatever its job."""
 
+HOUR = 3_600_000_000
+"""Microseconds."""
+
 
 @dataclass(frozen=True)
 class Job:
     """A scenario by path or name with its overrides, seed and shard, and the sink's URL and settings.
 
     `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
-    `speaks` says whether its sink's warnings are shown: those of one worker are enough.
+    `speaks` says whether its sink's warnings are shown: those of one worker are enough. `faults` says whether those of
+    the scenario are injected, `ledger` is the URL of the sink that takes the ledger (None: there is none), and `span`
+    the length of the windows in it, in microseconds.
     """
 
     scenario: str
@@ -38,6 +44,9 @@ class Job:
     compiled: bytes | None = field(default=None, repr=False)
     resume: bool = False
     speaks: bool = True
+    faults: bool = True
+    ledger: str | None = None
+    span: int = HOUR
 
     def model(self) -> Model:
         """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
@@ -63,8 +72,10 @@ class Job:
         from sinks.contract import Run
 
         seed = model.seed if self.seed is None else self.seed
+        # The output of a run with faults is no part of one without.
+        digest = model.digest if self.faults or not model.faults else f"{model.digest}-faultless"
         truth = document(model) if self.shard[0] == 1 else None
-        return Run(model.name, model.digest, seed, model.start, model.end, *self.shard, truth=truth)
+        return Run(model.name, digest, seed, model.start, model.end, *self.shard, truth=truth)
 
     def sink(self) -> Sink:
         """The sink, not opened yet. Raises ParameterError where the URL or a setting makes no sense."""
@@ -99,15 +110,16 @@ def _pickled(model: Model) -> bytes | None:
 def write_shard(job: Job, link: Link) -> Outcome:
     """What a worker does that has a sink of its own."""
     from sim.cli import notices
+    from sim.cli.faults import injected
     from sim.delivery.pipeline import deliver
 
     if job.speaks:
         notices.show()
     model = job.model()
     sink, run = job.sink(), job.run(model)
-    return deliver(
-        job.batches(model), sink, model.streams, run, stop=link.stop, on_progress=link.send, resume=job.resume
-    )
+    with injected(job, model, job.batches(model), None, link.send) as way:
+        told = partial(deliver, stop=link.stop, on_progress=way.on_progress, resume=job.resume)
+        return told(way.batches, sink, model.streams, run)
 
 
 def send_shard(job: Job, link: Link) -> Outcome:

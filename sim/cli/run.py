@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import notices, when
+from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, as_json, failures, print_table
-from sim.cli.values import parse_overrides, parse_pairs, parse_shard
+from sim.cli.values import parse_overrides, parse_pairs, parse_shard, parse_span
 from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
@@ -73,6 +74,18 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
     ] = False,
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")] = True,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where every injected fault and the true aggregates are written, as Parquet.",
+            show_default="beside files: DIR.ledger",
+        ),
+    ] = None,
+    ledger_window: Annotated[
+        str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
+    ] = "1h",
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
@@ -110,7 +123,8 @@ def run(
     pairs = parse_pairs("-X", setting or [])
     if then_live is not None and resume:
         raise ParameterError("--resume does not go with --then-live")
-    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs, resume=resume)
+    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs)
+    job = replace(job, resume=resume, faults=faults, span=parse_span("--ledger-window", ledger_window))
     with Interruption() as interruption:
         if workers > 1:
             prepare(workers, WORKERS_USE)
@@ -118,6 +132,9 @@ def run(
         if resume and not sink.resumable:
             raise ParameterError(f"--resume: {sink.target.url}: {sink.unresumable}")
         model = job.model()
+        if resume and limit is not None and faults and model.faults:
+            raise ParameterError("--limit and --resume do not go together where faults are injected")
+        job = replace(job, ledger=place_of(ledger, sink, model, faults))
         live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
         outcome, whole = Outcome(), job.run(model)
         legs = [Leg(outcome, whole, sink)]

@@ -47,3 +47,16 @@ def parse_overrides(pairs: Sequence[str], **fixed: str | None) -> dict[str, str]
         if text is not None:
             overrides[path] = text
     return overrides
+
+
+def parse_span(option: str, text: str) -> int:
+    """A length of time above 0, such as `1h`, in microseconds; ParameterError otherwise."""
+    from sim.maths.units import parse_duration
+
+    try:
+        span = parse_duration(text.strip())
+    except ValueError as error:
+        raise ParameterError(f"{option} {text!r}: {error}") from None
+    if span <= 0:
+        raise ParameterError(f"{option} {text!r}: must be longer than 0")
+    return span

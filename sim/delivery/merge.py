@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sim.batch import Batch, Stream
-from sim.delivery.windows import event_times
+from sim.batch import Batch, Stream, event_times
 from sim.delivery.workers import Crew, Link
 from sim.errors import SimulationError
 from sinks.contract import Closed, Report, Run, Sink

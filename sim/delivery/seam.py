@@ -42,6 +42,6 @@ def _cut(window: Window, at: int) -> tuple[Window, Window]:
     early, late = [], []
     for batch, times in zip(window.batches, window.times, strict=True):
         place = int(np.searchsorted(times, at))
-        early.append(Batch(batch.stream, batch.data.slice(0, place), window.start, at))
-        late.append(Batch(batch.stream, batch.data.slice(place), at, window.until))
+        early.append(batch.part(0, place, window.start, at))
+        late.append(batch.part(place, len(batch), at, window.until))
     return Window(tuple(early), window.start, at), Window(tuple(late), at, window.until)

@@ -13,10 +13,9 @@ from functools import cached_property
 from itertools import islice
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from sim.batch import TIME, Batch
+from sim.batch import Batch
 from sim.errors import SimulationError
 
 Times = NDArray[np.int64]
@@ -37,13 +36,13 @@ class Window:
 
     @cached_property
     def times(self) -> tuple[Times, ...]:
-        """Per batch its event times, int64 microseconds, ascending."""
-        return tuple(event_times(batch.data) for batch in self.batches)
+        """Per batch the times that order its facts, int64 microseconds, ascending."""
+        return tuple(batch.times for batch in self.batches)
 
     def rows(self, first: Sequence[int], last: Sequence[int], start: int, until: int) -> Window:
         """Rows first[i]:last[i] of every batch i as a window of [start, until); empty batches are left out."""
         cuts = zip(self.batches, first, last, strict=True)
-        batches = (Batch(b.stream, b.data.slice(i, j - i), start, until) for b, i, j in cuts if j > i)
+        batches = (batch.part(i, j, start, until) for batch, i, j in cuts if j > i)
         return Window(tuple(batches), start, until)
 
     def head(self, facts: int) -> Window:
@@ -61,12 +60,6 @@ class Window:
             counts[i] += taken
             room -= taken
         return self.rows([0] * len(self.batches), counts, self.start, last + 1)
-
-
-def event_times(data: pa.RecordBatch) -> Times:
-    """The event times of a batch as int64 microseconds, without a copy."""
-    times: Times = np.asarray(np.from_dlpack(data.column(TIME).cast(pa.int64())), np.int64)
-    return times
 
 
 def windows(batches: Iterable[Batch], streams: int) -> Iterator[Window]:

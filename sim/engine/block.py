@@ -18,7 +18,7 @@ from sim.engine.vintage import Vintage
 from sim.engine.weights import Weights
 from sim.engine.window import Window
 from sim.model.model import Model, Population
-from sim.scenario.schema import GammaFrailty
+from sim.scenario.frailty import GammaFrailty
 
 Indices = NDArray[np.int64]
 

@@ -61,11 +61,14 @@ def merge(stream: Stream, pieces: Sequence[Facts], window: Window) -> Batch:
         ids = np.concatenate([piece.columns[stream.id].values for piece in pieces])
         order = _order(times, ids, window)
     arrays = []
+    spans = {span.column: span for span in stream.spans}
     for name in stream.schema.names:
         if name == "event_time":
             column = Column(times, TIME_TYPE)
         else:
             column = Column.concat([piece.columns[name] for piece in pieces])
+            if span := spans.get(name):
+                column = column.with_nulls((times < span.start) | (times >= span.until))
         arrays.append((column if order is None else column.take(order)).to_arrow())
     return Batch(stream, pa.RecordBatch.from_arrays(arrays, schema=stream.schema), window.start, window.until)
 

@@ -15,6 +15,7 @@ from sim.model.binding import Binder
 from sim.model.births import births_of
 from sim.model.changing import arrange, await_ends, everywhere
 from sim.model.facts import add_process, facts_of
+from sim.model.faulty import fault_problems
 from sim.model.ground import Ground
 from sim.model.incidents import disturbances_of, hits_of, incidents_of
 from sim.model.limits import limit_problems, size_problems
@@ -97,6 +98,7 @@ class _Compiler:
             streams=tuple(self.ground.streams),
             processes=self.processes,
             order=(*words(nodes, self.order, machines), *late, *sharing(resources)),
+            faults=self.scenario.faults,
         )
 
     def _tick(self) -> int:
@@ -164,6 +166,7 @@ class _Compiler:
         problems += sharing_problems(self.scenario)
         problems += size_problems(self.scenario, self.binder, self.entities)
         problems += _name_problems(self.ground.streams)
+        problems += fault_problems(self.scenario.faults, self.ground.streams)
         if problems:
             raise ScenarioError(problems)
 

@@ -7,7 +7,7 @@ code, the position of the name in its declaration.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +26,10 @@ from sim.model.incident import Disturbances, Extra, SpellFactor
 from sim.model.process import UserProcess
 from sim.model.queueing import Resource, Service
 from sim.model.settings import Setting
+from sim.scenario.faults import Faults
+from sim.scenario.frailty import Frailty
 from sim.scenario.schedule import Schedule
-from sim.scenario.schema import Arrivals, Frailty, Initial
+from sim.scenario.schema import Arrivals, Initial
 
 Factors = NDArray[np.float64]
 
@@ -299,6 +301,7 @@ class Model:
     streams: tuple[Stream, ...]
     processes: tuple[UserProcess, ...]
     order: tuple[str, ...]
+    faults: Mapping[str, Faults] = field(default_factory=dict)
 
     @property
     def start(self) -> int:

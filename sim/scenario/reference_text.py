@@ -138,6 +138,11 @@ streams:
   payment: {extra: 20/day, value: 3, set: {country: {type: choice, values: {RO: 2, US: 1}}}}""",
     "IncidentEffect": "{rate: 8, value: 3, set: {country: {type: choice, values: {RO: 2, US: 1}}}}",
     "Resource": "{capacity: 12, queue: priority}",
+    "Faults": """\
+bound: 10min
+late: {probability: 5%, delay: {type: lognormal, median: 30s, sigma: 1}}
+duplicates: {probability: 1%, after: {type: exponential, mean: 20s}}
+drops: 0.1%""",
     "Transition": "{to: churned, hazard: 3%/month, reason: price}",
     "Regular": "{period: 1 month, anchor: calendar, offset: 24d, jitter: {type: uniform, low: 0h, high: 6h}}",
     "Points": "{type: points, points: {2023-01-01: 1.0, 2023-06-01: 1.4}, interpolation: linear}",
@@ -157,6 +162,7 @@ KEY_EXAMPLES: dict[tuple[str, str], str] = {
     ("Scenario", "entities"): "{customer: {arrivals: {rate: 40/day}}}",
     ("Scenario", "streams"): "{order: {entity: customer, rate: 2/month}}",
     ("Scenario", "resources"): "{packers: {capacity: 12}}",
+    ("Scenario", "faults"): "{order: {drops: 0.1%}}",
     ("Scenario", "incidents"): "{outage: {from: 2024-03-05, until: 2024-03-06, streams: {order: {rate: 0.1}}}}",
     ("Incident", "segments"): "{region: [north]}",
     ("Incident", "states"): "[active]",

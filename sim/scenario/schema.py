@@ -24,6 +24,8 @@ from sim.maths.model import Model, Name
 from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.changes import History, Sets
 from sim.scenario.document import Document
+from sim.scenario.faults import Faults
+from sim.scenario.frailty import Frailty
 from sim.scenario.incidents import Incident
 from sim.scenario.processes import Process
 from sim.scenario.resources import Resource
@@ -95,23 +97,6 @@ class Arrivals(Model):
         if (self.per_parent is not None or self.on is not None) and self.curves:
             raise ValueError("'curves' go with rate, total or diffusion")
         return self
-
-
-class GammaFrailty(Model):
-    """Gamma heterogeneity with mean 1 and variance 1/shape (Vaupel, Manton and Stallard 1979)."""
-
-    type: Literal["gamma"]
-    shape: float = Field(gt=0, le=1e6, description="The smaller, the more unequal.", examples=[4])
-
-
-class LognormalFrailty(Model):
-    """Lognormal heterogeneity with mean 1 and variance exp(sigma^2) - 1."""
-
-    type: Literal["lognormal"]
-    sigma: float = Field(ge=0, le=10, description="Standard deviation of the logarithm.", examples=[0.5])
-
-
-Frailty = Annotated[GammaFrailty | LognormalFrailty, Field(discriminator="type")]
 
 
 class Segment(Model):
@@ -309,6 +294,9 @@ class Scenario(Model):
     streams: dict[Name, StreamSpec] = Field({}, max_length=MAX_NAMES, description="Kinds of facts.")
     processes: dict[Name, Process] = Field({}, max_length=MAX_NAMES, description="Cases that go from step to step.")
     resources: dict[Name, Resource] = Field({}, max_length=MAX_NAMES, description="What cases queue for.")
+    faults: dict[Name, Faults] = Field(
+        {}, max_length=MAX_NAMES, description="What goes wrong in the delivery of streams, by their names."
+    )
     incidents: dict[Name, Incident] = Field({}, max_length=MAX_NAMES, description="What is unusual, for a while.")
     ground_truth: bool = Field(True, description="Whether streams of their own tell of the incidents and their facts.")
 

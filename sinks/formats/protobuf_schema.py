@@ -1,8 +1,8 @@
 """Protobuf schemas (proto3) of streams, from their Arrow schemas: as text, and as a descriptor.
 
-Columns are numbered in their order, from 1, and keep their names. A scalar that may be null is `optional`, so that a
-reader can tell null from 0. Lists, which cannot be null or hold nulls, are empty where they are null and drop the
-nulls in them; a list in a list stands in a message with one field, `values`.
+Columns are numbered in their order, from 1, among all that the stream ever has, and keep their names. A scalar that may
+be null is `optional`, so that a reader can tell null from 0. Lists, which cannot be null or hold nulls, are empty where
+they are null and drop the nulls in them; a list in a list stands in a message with one field, `values`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sinks.formats.normal import description, legal_names, type_name
+from sinks.formats.normal import description, legal_names, said, type_name
+from sinks.formats.versions import NUMBER
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
@@ -38,6 +39,7 @@ class Part:
     """One field of a message; `inner` is the message that it holds, where that is one of our own."""
 
     name: str
+    number: int
     kind: str
     repeated: bool
     doc: str = ""
@@ -51,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message type with its fields, numbered from 1, and the types inside it."""
+    """A message type with its fields and the types inside it."""
 
     name: str
     parts: list[Part] = field(default_factory=list)
@@ -68,12 +70,12 @@ def _message(fields: list[pa.Field], name: str, doc: str = "") -> Message:
     names = legal_names(one.name for one in fields)
     # Fields, the types inside and what `optional` implies share one set of names.
     taken = [*names, *(f"_{own}" for own in names)]
-    for one, own in zip(fields, names, strict=True):
-        made.parts.append(_part(one, own, taken))
+    for place, (one, own) in enumerate(zip(fields, names, strict=True), 1):
+        made.parts.append(_part(one, own, int(said(one, NUMBER) or place), taken))
     return made
 
 
-def _part(column: pa.Field, name: str, taken: list[str]) -> Part:
+def _part(column: pa.Field, name: str, number: int, taken: list[str]) -> Part:
     kind, repeated = column.type, False
     if pa.types.is_list(kind):
         kind, repeated = kind.value_type, True
@@ -81,8 +83,8 @@ def _part(column: pa.Field, name: str, taken: list[str]) -> Part:
         fields = list(kind) if pa.types.is_struct(kind) else [pa.field(VALUES, kind)]
         inner = _message(fields, type_name(column.name, taken))
         taken.append(inner.name)
-        return Part(name, inner.name, repeated, description(column), inner)
-    return Part(name, _scalar(kind), repeated, description(column))
+        return Part(name, number, inner.name, repeated, description(column), inner)
+    return Part(name, number, _scalar(kind), repeated, description(column))
 
 
 def _scalar(kind: pa.DataType) -> str:
@@ -118,10 +120,10 @@ def _lines(top: Message) -> Iterator[str]:
     for part in top.parts:
         if part.inner is not None:
             yield from (f"  {line}" for line in _lines(part.inner))
-    for number, part in enumerate(top.parts, 1):
+    for part in top.parts:
         yield from (f"  {line}" for line in _comment(part.doc))
         word = "repeated " if part.repeated else "optional " if part.is_optional else ""
-        yield f"  {word}{part.kind} {part.name} = {number};"
+        yield f"  {word}{part.kind} {part.name} = {part.number};"
     yield "}"
 
 
@@ -148,8 +150,8 @@ def descriptor(top: Message, package: str) -> FileDescriptorProto:
 def _describe(top: Message, into: DescriptorProto, place: str) -> None:
     from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 
-    for number, part in enumerate(top.parts, 1):
-        own = into.field.add(name=part.name, number=number)
+    for part in top.parts:
+        own = into.field.add(name=part.name, number=part.number)
         own.label = Field.LABEL_REPEATED if part.repeated else Field.LABEL_OPTIONAL
         if part.inner is not None:
             own.type, own.type_name = Field.TYPE_MESSAGE, f"{place}.{part.kind}"

@@ -9,16 +9,18 @@ from sim.batch import Stream
 from sim.errors import ParameterError
 from sinks import formats
 from sinks.contract import Run
-from sinks.envelopes import ENVELOPES, Envelope
+from sinks.envelopes import ENVELOPES
 from sinks.formats import Format
 from sinks.formats.format import NAMESPACE
 from sinks.formats.normal import legal
+from sinks.formats.versions import versions
 from sinks.kafka.headers import DUE, Headers, named, parse
 from sinks.kafka.keys import Keys, key_stream
 from sinks.kafka.messages import Encoder
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.schemas import STRATEGIES, Registry
 from sinks.kafka.settings import REGISTRY, Settings
+from sinks.kafka.values import Values, Version
 from sinks.target import Options
 
 _NAMESPACE = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?", re.ASCII)
@@ -32,14 +34,13 @@ class Prepared:
     """What makes the messages of one stream, as far as it does not depend on the topic's partitions."""
 
     topic: str
-    envelope: Envelope
-    value: Format
+    values: Values
     keys: Keys
     headers: Headers
 
     def encoder(self, partitions: Partitions | None) -> Encoder:
         """The encoder for the topic, once its partitions are known."""
-        return Encoder(self.topic, self.envelope, self.value, self.keys, self.headers, partitions)
+        return Encoder(self.topic, self.values, self.keys, self.headers, partitions)
 
 
 class Encoding:
@@ -92,13 +93,18 @@ class Encoding:
         Raises SinkError where the registry does not go along.
         """
         namespace = self._namespace or f"{NAMESPACE}.{legal(run.scenario)}"
-        envelope = self._envelope(stream, run, namespace)
-        value = self._value(envelope.stream, envelope.namespace)
+        found = versions(stream, run.start, run.end)
+        values = Values([self._version(start, own, topic, run, namespace) for start, own in found])
         key = None if self._key is None else self._key(key_stream(stream), f"{namespace}.{stream.name}")
-        self._identify(value, topic, "value")
         self._identify(key, topic, "key")
-        headers = named(self._headers, stream, run) | envelope.headers(value.content_type)
-        return Prepared(topic, envelope, value, Keys(stream, key), Headers(headers, self._headers.get(DUE) == ""))
+        headers = named(self._headers, stream, run) | values.envelope.headers(self._value.content_type)
+        return Prepared(topic, values, Keys(stream, key), Headers(headers, self._headers.get(DUE) == ""))
+
+    def _version(self, start: int, stream: Stream, topic: str, run: Run, namespace: str) -> Version:
+        envelope = self._envelope(stream, run, namespace)
+        form = self._value(envelope.stream, envelope.namespace)
+        self._identify(form, topic, "value")
+        return Version(start, envelope, form)
 
     def _identify(self, form: Format | None, topic: str, part: str) -> None:
         if form is not None and form.language and self._registry is not None:

@@ -10,13 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sim.batch import Batch
-from sinks.envelopes import Envelope
-from sinks.formats import Format
+from sim.batch import Batch, event_times
 from sinks.kafka.headers import HeaderRows, Headers
 from sinks.kafka.keys import Keys, replaced
 from sinks.kafka.partitions import Partitions
-from sinks.merge import event_times
+from sinks.kafka.values import Values
 
 ANY = -1
 """The partition of messages for which the client is to choose one, by their keys."""
@@ -74,16 +72,15 @@ class Encoder:
     def __init__(
         self,
         topic: str,
-        envelope: Envelope,
-        form: Format,
+        values: Values,
         keys: Keys,
         headers: Headers | None = None,
         partitions: Partitions | None = None,
     ) -> None:
         self.topic = topic
-        self._key = envelope.facts.key
-        self._envelope = envelope
-        self._format = form
+        self._envelope = values.envelope
+        self._key = self._envelope.facts.key
+        self._values = values
         self._keys = keys
         self._headers = headers or Headers({})
         self._partitions = partitions if keys.are_numbers else None
@@ -131,7 +128,7 @@ class Encoder:
         self, data: pa.RecordBatch, starts: NDArray[np.int64] | None, due: NDArray[np.int64] | None = None
     ) -> Messages:
         timestamps: list[int] = (event_times(data) // 1000).tolist()
-        values: Sequence[bytes | None] = self._format.encode(self._envelope.wrap(data))
+        values: Sequence[bytes | None] = self._values.of(data)
         if starts is not None:
             graves = np.ones(len(values), np.bool_)
             graves[starts[:-1]] = False

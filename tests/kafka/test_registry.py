@@ -338,3 +338,23 @@ def test_a_paced_run_says_when_its_facts_were_due(form, address, registry, prefi
     records = read(address, f"{prefix}visit")
     headers = [{name: int(value) for name, value in record.headers()} for record in records]
     assert sorted((own["id"], own["due"] - START) for own in headers) == [(i, i) for i in range(10)]
+
+
+@pytest.mark.parametrize("form", ["avro", "jsonschema", "protobuf"])
+def test_a_stream_goes_on_in_its_next_version(form, address, registry, client, prefix):
+    added = pa.field("flag", pa.int64(), metadata={"added": str(START + SPAN // 2)})
+    stream = Stream("visit", VISIT.schema.append(added), VISIT.id, VISIT.key)
+    batch = sample_batch(VISIT, ROWS)
+    data = pa.RecordBatch.from_arrays([*batch.data.columns, pa.nulls(ROWS, pa.int64())], schema=stream.schema)
+    sink = open_sink(url_of(address, prefix, registry, format=form, headers="id"))
+    client.set_compatibility(f"{prefix}visit-value", "BACKWARD")
+    sink.open([stream], sample_run())
+    sink.write(Batch(stream, data, batch.start, batch.until))
+    sink.commit(batch.until)
+    assert sink.close().acknowledged == ROWS
+    subject = f"{prefix}visit-value"
+    numbers = [client.get_version(subject, version).schema_id for version in client.get_versions(subject)]
+    assert len(numbers) == 2
+    for record in read(address, f"{prefix}visit"):
+        late = int(dict(record.headers())["id"]) >= ROWS // 2
+        assert struct.unpack(">bI", record.value()[:5])[1] == numbers[late]

@@ -1,0 +1,79 @@
+"""Faults and their ledger on the way from a job's facts to its sink."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sim.cli.notices import LOGGER
+
+if TYPE_CHECKING:
+    from sim.batch import Batch
+    from sim.cli.job import Job
+    from sim.delivery.pipeline import Progress
+    from sim.model.model import Model
+    from sinks.contract import Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What is to be delivered, how many facts at most are still to be counted, and whom progress is told."""
+
+    batches: Iterable[Batch]
+    limit: int | None
+    on_progress: Callable[[Progress], None] | None
+
+
+@contextmanager
+def injected(
+    job: Job,
+    model: Model,
+    batches: Iterable[Batch],
+    limit: int | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> Iterator[Way]:
+    """The batches with the scenario's faults, while the ledger is open; as they are where there is neither.
+
+    `limit` counts facts of the simulation, so that what is late is not left out.
+    """
+    faults = model.faults if job.faults else {}
+    if not faults and job.ledger is None:
+        yield Way(batches, limit, on_progress)
+        return
+    from sim.delivery.inject import inject
+    from sim.delivery.ledger import Ledger
+    from sim.delivery.windows import limited, windows
+    from sinks.registry import open_sink
+
+    run = replace(job.run(model), truth=None)
+    source = windows(batches, len(model.streams))
+    source = source if limit is None else limited(source, limit)
+    if job.ledger is None:
+        yield Way(inject(source, model.streams, faults, run.seed), None, on_progress)
+        return
+    # Of a run that is gone on with everything is simulated again, and so the ledger is made again from the beginning.
+    again = "?mode=overwrite" if job.resume and "?" not in job.ledger else ""
+    with Ledger(open_sink(job.ledger + again), model.streams, run, job.span) as ledger:
+
+        def tell(progress: Progress) -> None:
+            ledger.commit(progress.watermark)
+            if on_progress is not None:
+                on_progress(progress)
+
+        yield Way(inject(source, model.streams, faults, run.seed, ledger), None, tell)
+
+
+def place_of(ledger: str | None, sink: Sink, model: Model, faults: bool) -> str | None:
+    """The URL of the ledger's own sink: what the user says, or else beside the files; None for none."""
+    if ledger is not None:
+        return f"parquet:{ledger}"
+    if not (faults and model.faults):
+        return None
+    if sink.target.scheme in ("parquet", "csv"):
+        mode = sink.target.options.get("mode")
+        return f"parquet:{sink.target.location.rstrip('/')}.ledger" + (f"?mode={mode}" if mode else "")
+    logging.getLogger(LOGGER).warning("faults are injected, and nobody will know which: --ledger DIR keeps account")
+    return None

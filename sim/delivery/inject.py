@@ -1,0 +1,98 @@
+"""Injection: windows of facts as they happened become batches of facts as they arrive.
+
+What is late waits in a calendar until its window: memory is what arrives within the bound. After the last window comes
+one more for what is still on its way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from sim.batch import Batch, Stream
+from sim.delivery.faults import Injector, Ints
+from sim.delivery.ledger import Ledger
+from sim.delivery.windows import Window
+from sim.scenario.faults import Faults
+
+
+def inject(
+    windows: Iterable[Window],
+    streams: Sequence[Stream],
+    faults: Mapping[str, Faults],
+    seed: int,
+    ledger: Ledger | None = None,
+) -> Iterator[Batch]:
+    """The batches of all windows, one a stream and window, with the faults of the streams that have any.
+
+    `ledger` is told the facts as they are, and every injection.
+    """
+    calendars = {stream.name: _Calendar(stream, faults.get(stream.name), seed, ledger) for stream in streams}
+    until: int | None = None
+    for window in windows:
+        if ledger is not None:
+            ledger.tally(window)
+        found = {batch.stream.name: batch for batch in window.batches}
+        for stream in streams:
+            batch = found.get(stream.name) or Batch(stream, _nothing(stream), window.start, window.until)
+            yield calendars[stream.name].turn(batch)
+        until = window.until
+    if until is None:
+        return
+    if ledger is not None:
+        ledger.finish(until)
+    last = max(calendar.last for calendar in calendars.values())
+    if last >= until:
+        for stream in streams:
+            yield calendars[stream.name].turn(Batch(stream, _nothing(stream), until, last + 1))
+
+
+class _Calendar:
+    """The facts of one stream that have not arrived yet."""
+
+    def __init__(self, stream: Stream, faults: Faults | None, seed: int, ledger: Ledger | None) -> None:
+        self._injector = None if faults is None else Injector(stream, faults, seed)
+        self._ledger = ledger
+        self._waiting: list[pa.RecordBatch] = []
+        self._due: Ints = np.empty(0, np.int64)
+        self._happened: Ints = np.empty(0, np.int64)
+
+    @property
+    def last(self) -> int:
+        """When the last fact that waits arrives; before all times where none does."""
+        return int(self._due.max()) if len(self._due) else np.iinfo(np.int64).min
+
+    def turn(self, batch: Batch) -> Batch:
+        """Take the facts that happen in a window; what arrives in it, by (arrival, when it happened, id)."""
+        if self._injector is None:
+            return batch
+        struck = self._injector.strike(batch)
+        if self._ledger is not None:
+            self._ledger.note(batch, struck.injections)
+        rows = pa.Table.from_batches([*self._waiting, struck.data]).unify_dictionaries().combine_chunks()
+        due = np.concatenate([self._due, struck.arrivals])
+        happened = np.concatenate([self._happened, struck.happened])
+        ready = np.flatnonzero(due < batch.until)
+        ids = rows.column(batch.stream.id).to_numpy()
+        ready = ready[np.lexsort((ids[ready], happened[ready], due[ready]))]
+        self._keep(rows, due, happened, np.flatnonzero(due >= batch.until))
+        return Batch(batch.stream, _take(rows, ready), batch.start, batch.until, due[ready])
+
+    def _keep(self, rows: pa.Table, due: Ints, happened: Ints, late: Ints) -> None:
+        self._waiting = [_take(rows, late)] if len(late) else []
+        self._due, self._happened = due[late], happened[late]
+
+
+def _take(rows: pa.Table, places: Ints) -> pa.RecordBatch:
+    taken = rows.take(pa.array(places)).combine_chunks().to_batches()
+    return (
+        taken[0]
+        if taken
+        else pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in rows.schema], schema=rows.schema)
+    )
+
+
+def _nothing(stream: Stream) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in stream.schema], schema=stream.schema)
