@@ -125,7 +125,7 @@ class Options:
         found = _SPAN.match(value)
         unit = 0 if not found else _SPANS.get(found[2], _SPANS.get(found[2].removesuffix("s"), 0))
         span = round(float(found[1]) * unit) if found else default
-        if value and span <= 0:
+        if value and (found is None or span <= 0):
             raise self._wrong(name, value, "must be a duration above 0 with its unit: ms, s, min, h, d or w")
         return span
 

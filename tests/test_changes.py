@@ -226,6 +226,12 @@ SETS = "streams.upgrade.sets"
             "streams.customer_change.on",
             "it tells what has become of store; follow what changes it instead",
         ),
+        (
+            "gone: {terminal: true}",
+            "gone: {cut: true}",
+            "entities.customer.lifecycle.states.gone",
+            "'cut' goes with 'terminal: true'",
+        ),
         ("attributes: {basket:", "attributes: {step:", "processes.checkout.attributes.step", "is there already"),
     ],
 )

@@ -80,6 +80,7 @@ def incidents():
     amount = {"type": "expression", "sql": "amount * 10"}
     return {
         "outage": {"from": "2024-02-01", "until": "2024-02-10", "share": 0.5, "ramp": "1d", "streams": fewer},
+        "slump": {**again, "streams": {"user": {"rate": 0.3}, "user_lifecycle": {"rate": 2}}},
         "storm": {
             **again,
             "segments": {"tier": ["vip"]},
@@ -193,6 +194,7 @@ def test_a_later_end_only_adds_facts_where_nothing_is_bounded_by_the_run():
     del plain["entities"]["user"]["vintage"], plain["entities"]["product"]
     del plain["streams"]["act"]["attributes"]["product"]
     del plain["entities"]["user"]["lifecycle"]["states"]["on"]["transitions"][0]["curves"]
+    del plain["incidents"]["slump"]["streams"]["user_lifecycle"]
     end = micros("2024-01-01") + 8 * 9 * DAY
     short, long = (tables(plain | {"end": moment}) for moment in ("2024-03-13", "2024-06-01"))
     for name in short:

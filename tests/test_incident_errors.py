@@ -165,3 +165,18 @@ def test_all_problems_are_found_at_once():
     assert "'akt' is not" in found
     assert "'rate' does not go here" in found
     assert "'teir' is not" in found
+
+
+@pytest.mark.parametrize(
+    ("stream", "effect", "parts", "message"),
+    [
+        ("user", {"value": 2}, {}, "'value' does not go here: births have a 'rate' only"),
+        ("user", {"rate": 2}, {}, "streams.user: these births have no rate"),
+        ("user", {"rate": 2}, {"segments": {"tier": ["rich"]}}, "births cannot be hit by 'segments'"),
+        ("user_lifecycle", {"extra": "1/day"}, {}, "'extra' does not go here: changes of state have a 'rate' only"),
+        ("user_lifecycle", {"rate": 2}, {"states": ["active"]}, "changes of state cannot be hit by 'states'"),
+        ("user_lifecycle", {"rate": 2}, {**RANDOM, "per": "user"}, "changes of state are hit for everybody at once"),
+    ],
+)
+def test_births_and_changes_of_state(stream, effect, parts, message):
+    assert message in problems(streams={stream: effect}, **parts)

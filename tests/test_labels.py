@@ -130,3 +130,41 @@ def test_the_plan_counts_incidents_and_labels():
     for name in ("act", "incident", "incident_fact"):
         assert abs(found[name] / len(run[name]) - 1) < 0.02
     assert any(line.startswith("storm is on ") for line in expected.order)
+
+
+def changing(incident, **parts):
+    """Users whose level goes up with each fact, and guests that look them up: facts are made in rounds, everywhere."""
+    level = {"level": {"type": "constant", "value": 0}}
+    attributes = {"amount": {"type": "constant", "value": 1.0}, "before": {"type": "expression", "sql": "user.level"}}
+    act = {
+        "entity": "user",
+        "rate": "0.5/day",
+        "attributes": attributes,
+        "sets": {"level": "before + 1"},
+        "label": True,
+    }
+    seen = {"who": {"type": "lookup", "entity": "user"}, "level": {"type": "expression", "sql": "who.level"}}
+    see = {"entity": "guest", "rate": "1/day", "attributes": seen}
+    entities = {**population(20, attributes=level), "guest": {"initial": {"count": 5}}}
+    return scenario(
+        entities=entities, streams={"act": act, "see": see}, incidents={"odd": incident}, end="2024-03-01", **parts
+    )
+
+
+def test_facts_that_are_made_in_rounds_are_hit_as_a_whole():
+    tenfold = {"set": {"amount": {"type": "expression", "sql": "amount * 10"}}}
+    for odd in ({"per": "fact", "probability": 0.2}, {**TAKEOVER, "rate": "0.2/day"}):
+        run = tables(changing({**odd, "streams": {"act": tenfold}}))
+        struck = run["act"].filter(pl.col("amount") == 10)
+        assert 0 < len(struck) < len(run["act"])
+        assert (labels(run, "odd") == np.sort(struck["act_id"].to_numpy())).all()
+        assert run["act"].filter(pl.col("incident").is_not_null())["act_id"].equals(struck["act_id"])
+
+
+def test_shards_agree_where_facts_that_are_hit_change_what_others_look_up():
+    world = changing({**TAKEOVER, "rate": "0.2/day", "streams": {"act": {"extra": "3/day"}}}, tick="5d")
+    whole, parts = tables(world), [tables(world, shard=f"{number}/2") for number in (1, 2)]
+    for name, frame in whole.items():
+        merged = pl.concat([part[name].cast({pl.Categorical: pl.String}) for part in parts])
+        key = next(column for column in frame.columns if column.endswith("_id"))
+        assert merged.sort("event_time", key).equals(frame.cast({pl.Categorical: pl.String}).sort("event_time", key))

@@ -50,6 +50,14 @@ def test_spells_begin_at_the_hazard_and_last_as_long_as_declared():
     evidence.poisson(len(entity), clear * 0.05)
 
 
+def test_nobody_is_struck_before_the_run():
+    doc = world({"rate": 2}, duration="1h")
+    doc["entities"]["user"]["initial"]["age"] = {"type": "uniform", "low": "100d", "high": "900d"}
+    found = instants(tables(doc)["incident"], "began_at")
+    assert found.min() >= START
+    evidence.poisson(len(found), 300 * 366 * 0.05 * 480 / 481)
+
+
 def test_gaps_between_spells_are_exponential():
     entity, begins, ends = spells(tables(world({"rate": 2})))
     again = (entity[1:] == entity[:-1]) & (ends[:-1] < START + 150 * DAY)

@@ -158,3 +158,79 @@ def test_the_newborn_choose_among_those_who_existed_when_the_tick_began():
     assert np.all(ends[users["referrer_id"].to_numpy()] >= start)
     assert (ends[:300] == 0).sum() > 100
     assert len(users) > len(run["user"]) - 60
+
+
+def contract(cut=True, **parts):
+    """Users who leave for good while orders, returns, cases and policies are under way."""
+    left = {"transitions": [{"to": "gone", "hazard": "30%/month"}]}
+    user = {"lifecycle": {"initial": "live", "states": {"live": left, "gone": {"terminal": True, "cut": cut}}}}
+    later = {"type": "exponential", "mean": "20d"}
+    steps = {"claim": {"next": [{"to": "paid", "after": later}]}, "paid": {"next": [{"to": "closed", "after": later}]}}
+    policy = {"parent": "user", "arrivals": {"on": {"stream": "order", "probability": 0.3, "after": later}}}
+    streams = {
+        "order": {"entity": "user", "rate": "2/month", "children": {"return_": {"after": later}}},
+        "reminder": {"entity": "user", "on": {"stream": "order", "after": later}},
+        "farewell": {
+            "entity": "user",
+            "on": {"stream": "user_lifecycle", "where": "to_state = 'gone'", "after": "3d"},
+        },
+    }
+    process = {"entity": "user", "start": {"rate": "1/month"}, "cases": True, "steps": steps | {"closed": {}}}
+    return scenario(
+        entities=population(400, **user) | {"policy": policy},
+        streams=streams,
+        processes={"claims": process},
+        tick="15d",
+        **parts,
+    )
+
+
+LATER = ["return_", "reminder", "claims", "claims_case", "policy"]
+
+
+def after_the_end(run, stream):
+    """How long after the end of their users facts come, in days; those of users who never end are left out."""
+    _, ends = spans(run, "user")
+    late = (instants(run[stream]) - ends[run[stream]["user_id"].to_numpy()]) / DAY
+    return late[ends[run[stream]["user_id"].to_numpy()] < END]
+
+
+@pytest.mark.parametrize("stream", LATER)
+def test_what_is_under_way_goes_on_after_an_end_unless_the_end_cuts_it(stream):
+    assert (after_the_end(tables(contract(cut=False)), stream) > 1).sum() > 50
+    assert after_the_end(tables(contract()), stream).max() <= 0
+
+
+@pytest.mark.parametrize("stream", ["order", "return_", "reminder", "policy"])
+def test_a_cut_leaves_everything_before_it_as_it_was(stream):
+    whole, cut = tables(contract(cut=False)), tables(contract())
+    assert (after_the_end(whole, stream) <= 0).sum() == len(after_the_end(cut, stream))
+
+
+def test_cases_that_are_cut_have_no_further_steps_and_are_not_finished():
+    """Who goes on has both steps ahead in the declared mean time; who is cut has as many as there was time for."""
+    run = tables(contract())
+    steps = (
+        run["claims"].group_by("claims_case_id").agg(pl.col("user_id").first(), pl.len(), pl.col("event_time").min())
+    )
+    finished = set(run["claims_case"]["claims_case_id"])
+    assert set(steps.filter(pl.col("len") == 3)["claims_case_id"]) == finished
+    _, ends = spans(run, "user")
+    room = (ends[steps["user_id"].to_numpy()] - instants(steps)) / DAY
+    passed = steps["len"].to_numpy() > 1
+    evidence.near(
+        passed.sum(), np.sqrt((np.exp(-room / 20) * (1 - np.exp(-room / 20))).sum()), (1 - np.exp(-room / 20)).sum()
+    )
+
+
+def test_what_follows_from_the_end_itself_is_not_cut():
+    run = tables(contract())
+    assert np.allclose(after_the_end(run, "farewell"), 3)
+    gone = run["user_lifecycle"].filter(pl.col("event_time").dt.month() < 12)
+    assert len(run["farewell"]) >= len(gone)
+
+
+def test_a_cut_is_the_same_in_shards():
+    for whole, together in zip(batches(contract()), merged(contract(), 3), strict=True):
+        assert together.equals(pl.DataFrame(pl.from_arrow(whole.data))), whole.stream.name
+    assert not [line for line in model(contract()).order if "(a cycle)" in line]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import evidence
 import numpy as np
+import polars as pl
 import pytest
 from scipy import stats
 from worlds import DAY, END, START, acting, batches, days, facts, instants, micros, population, scenario, tables, words
@@ -212,6 +213,17 @@ def test_the_ways_on_are_certain_at_most():
     evidence.share(spared["paid"].is_not_null().sum(), len(spared), 0.5)
 
 
+def test_ways_that_become_certain_keep_their_proportions():
+    doc = checkout({"probability": 30})
+    ways = [{"to": "paid", "probability": 0.5}, {"to": "sent", "probability": 0.2}]
+    doc["processes"]["checkout"]["steps"]["cart"] = {"next": ways}
+    frame = tables(doc)["checkout"]
+    second = words(frame, "step")[inside(frame) & (frame["step_index"] == 1).to_numpy()]
+    starts = (inside(frame) & (frame["step_index"] == 0).to_numpy()).sum()
+    assert len(second) == starts
+    evidence.share((second == "paid").sum(), starts, 5 / 7)
+
+
 def test_steps_take_longer():
     for cases, factor in zip(steps_of({"delay": 3}), (3, 1), strict=True):
         done = cases.drop_nulls("sent")
@@ -257,3 +269,57 @@ def test_others_keep_their_facts_and_so_does_the_stream_before_it_is_hit():
 
 def _without_truth(found):
     return [batch for batch in found if not batch.stream.name.startswith("incident")]
+
+
+def test_values_of_cases_are_those_of_their_start_and_of_each_step_those_of_the_step():
+    doc = checkout({"value": 5, "set": {"shown": {"type": "constant", "value": 1}}})
+    doc["processes"]["checkout"] |= {
+        "attributes": {"basket": {"type": "uniform", "low": 1, "high": 2, "value": True}},
+        "each": {"shown": {"type": "constant", "value": 0}},
+    }
+    frame = tables(doc)["checkout"]
+    first = frame.filter(frame["step_index"] == 0)
+    assert ((first["basket"].to_numpy() >= 5) == inside(first)).all()
+    assert frame.group_by("checkout_case_id").agg(pl.col("basket").n_unique())["basket"].max() == 1
+    assert ((frame["shown"].to_numpy() == 1) == inside(frame)).all()
+
+
+def test_what_is_confined_to_steps_is_changed_there_only():
+    doc = checkout({"steps": ["paid"], "set": {"shown": {"type": "constant", "value": 1}}})
+    doc["processes"]["checkout"] |= {"each": {"shown": {"type": "constant", "value": 0}}, "label": True}
+    frame = tables(doc)["checkout"]
+    struck = inside(frame) & (words(frame, "step") == "paid")
+    assert ((frame["shown"].to_numpy() == 1) == struck).all()
+    assert (frame["incident"].is_not_null().to_numpy() == struck).all()
+
+
+def test_fewer_are_born_inside():
+    user = {"user": {"arrivals": {"rate": "30/day"}}}
+    run = tables(scenario(entities=user, tick="30d", **hit({"rate": 0.2}, "user", ramp_down="20d")))
+    evidence.levels(
+        [inside(run["user"]).sum(), (~inside(run["user"])).sum()], 30 * np.array([50 * 0.2 + 20 * 0.6, 296])
+    )
+    assert len(run["incident_fact"]) == inside(run["user"]).sum()
+
+
+def test_hazards_are_multiplied_for_the_segment_inside():
+    life = {"on": {"transitions": [{"to": "on", "hazard": "0.1/day"}]}}
+    user = {**REGIONS, "lifecycle": {"initial": "on", "states": life}}
+    trouble = hit({"rate": 6}, "user_lifecycle", segments={"region": ["north"]}, ramp_up="40d")
+    run = tables(scenario(entities=population(300, **user), tick="30d", **trouble))
+    north = words(run["user"], "region") == "north"
+    within, mine = inside(run["user_lifecycle"]), north[run["user_lifecycle"]["user_id"].to_numpy()]
+    observed = [(within & mine).sum(), (within & ~mine).sum(), (~within & mine).sum(), (~within & ~mine).sum()]
+    sizes = 0.1 * np.array([north.sum(), (~north).sum()])
+    evidence.levels(observed, np.concatenate([sizes * [30 * 6 + 40 * 3.5, INSIDE], sizes * (366 - INSIDE)]))
+    assert len(run["incident_fact"]) == (within & mine).sum()
+
+
+def test_fewer_leave_where_the_hazard_is_lower():
+    life = {"on": {"transitions": [{"to": "on", "hazard": "0.1/day"}]}}
+    user = {"lifecycle": {"initial": "on", "states": life}}
+    run = tables(scenario(entities=population(300, **user), **hit({"rate": 0.1}, "user_lifecycle", share=0.5)))
+    inside_ = inside(run["user_lifecycle"])
+    counts = np.bincount(run["user_lifecycle"].filter(inside_)["user_id"].to_numpy(), minlength=300)
+    evidence.poisson((~inside_).sum(), 300 * (366 - INSIDE) * 0.1)
+    evidence.share((counts <= 3).sum(), 300, 0.5 * stats.poisson.cdf(3, 0.7) + 0.5 * stats.poisson.cdf(3, 7))

@@ -165,6 +165,32 @@ def test_an_effect_comes_to_nothing_in_another_state():
     assert set(words(found["user_lifecycle"], "to_state")) == {"big", "lost"}
 
 
+def test_a_fact_moves_an_entity_once_even_if_it_leads_on_from_there():
+    states = {"new": {"transitions": [{"to": "known", "on": "act"}]}}
+    states |= {"known": {"transitions": [{"to": "dear", "on": "act"}]}, "dear": {}}
+    found = tables(world(entity={"lifecycle": {"initial": "new", "states": states}}, tick="30d"))
+    first_two = found["act"].sort("event_time").group_by("user_id", maintain_order=True).head(2)
+    moved = found["user_lifecycle"].sort("user_id", "event_time")
+    assert moved.select("user_id", "event_time").equals(
+        first_two.sort("user_id", "event_time").select("user_id", "event_time")
+    )
+    assert set(words(moved.group_by("user_id", maintain_order=True).first(), "to_state")) == {"known"}
+
+
+def test_in_a_cycle_facts_of_one_tick_take_effect_in_the_order_in_which_they_happened():
+    def moved(to, step):
+        return {"transitions": [{"to": to, "on": {"stream": "job", "where": f"step = '{step}'"}}]}
+
+    states = {"busy": {**moved("idle", "end"), "activity": 0}, "idle": moved("busy", "begin")}
+    steps = {"begin": {"next": [{"to": "end", "after": "1min"}]}, "end": {}}
+    job = {"entity": "user", "start": {"rate": "0.2/day"}, "steps": steps}
+    life = {"lifecycle": {"initial": "idle", "states": states}}
+    found = tables(scenario(entities=population(300, **life), processes={"job": job}, tick="2d"))
+    last = found["user_lifecycle"].group_by("user_id", maintain_order=True).last()
+    assert found["user_lifecycle"].height > 10_000
+    assert (last["to_state"] == "idle").mean() > 0.99
+
+
 def together():
     """Everything that triggers can start, in one scenario with short ticks."""
     steps = {

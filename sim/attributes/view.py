@@ -97,7 +97,6 @@ class View(Wrapped):
         """Change `column`, which is made; the sources are those called `name`. Others see it changed from now on."""
         self._reads = self._sources[name]
         self._columns[column] = change(self, self._columns[column])
-        self._fetched.clear()
         return self._columns[column]
 
     def column(self, name: str) -> Column:

@@ -1,4 +1,4 @@
-"""`datagen scenarios`, `datagen validate`, `datagen schema`: what there is to run, and whether a file can be."""
+"""`datagen scenarios`, `datagen validate`: what there is to run, and whether a file can be."""
 
 from __future__ import annotations
 
@@ -51,18 +51,3 @@ def validate(scenario: Scenario, override: Override = None) -> None:
     model = Job(scenario, parse_overrides(override or [])).model()
     names = ", ".join(stream.name for stream in model.streams)
     typer.echo(f"{scenario}: valid; {len(model.streams)} streams: {names}")
-
-
-def schema() -> None:
-    """Print the JSON Schema of the scenario language.
-
-    Editors use it for completion and checks.
-
-    \b
-      datagen schema > datagen.schema.json
-
-    Then put this into the first line of a scenario: # yaml-language-server: $schema=datagen.schema.json
-    """
-    from sim.scenario.json_schema import json_schema
-
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

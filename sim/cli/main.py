@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sim.cli.catalog import scenarios, schema, validate
+from sim.cli.catalog import scenarios, validate
 from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
+from sim.cli.replay import replay
 from sim.cli.run import run
+from sim.cli.schema import schema
 from sim.cli.truth import truth
 from sim.errors import DatagenError
 
@@ -30,6 +32,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run storefront --to parquet:out                  files
   datagen run storefront --to kafka://localhost:9092       topics
   datagen run my.yaml --limit 10                           JSON lines on stdout
+  datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
 \b
@@ -96,7 +99,7 @@ def _datagen(
     pass
 
 
-for _command in (run, plan, preview, truth, validate, scenarios, schema, demo):
+for _command in (run, replay, plan, preview, truth, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

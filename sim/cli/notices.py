@@ -30,3 +30,8 @@ def show() -> None:
     logger = logging.getLogger(LOGGER)
     logger.handlers = [handler for handler in logger.handlers if not isinstance(handler, Notices)]
     logger.addHandler(Notices())
+
+
+def say(text: str) -> None:
+    """A warning of datagen itself, in the way of those of the sinks."""
+    logging.getLogger(LOGGER).warning("%s", text)

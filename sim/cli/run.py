@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from json import dumps
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +14,7 @@ from sim.cli.job import WORKERS_USE, Job
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
-from sim.cli.summary import Leg, as_json, failures, print_table
+from sim.cli.summary import Leg, failures, tell
 from sim.cli.values import parse_overrides, parse_pairs, parse_shard, parse_span
 from sim.errors import DatagenError, ParameterError
 
@@ -143,16 +141,16 @@ def run(
                 Leg(outcome, replace(whole, end=live.since), sink),
                 Leg(live.outcome, replace(whole, start=live.since), live.sink),
             ]
-        tell = partial(_tell_end, legs, json=json, quiet=quiet, workers=workers)
+        tell_end = partial(tell, legs, json=json, quiet=quiet, workers=workers)
         plan = Execution(workers, limit, schedule, live)
         try:
             with shown(Meter(model.start, model.end, limit), False if quiet else progress, sink.interleaved) as show:
                 execute(job, model, sink, plan, interruption.stop, show, outcome)
         except DatagenError:
             if any(leg.outcome.total or failures(leg.outcome) for leg in legs):
-                tell()
+                tell_end()
             raise
-    tell()
+    tell_end()
     raise typer.Exit(interruption.exit_code if any(leg.outcome.stopped for leg in legs) else 0)
 
 
@@ -170,15 +168,3 @@ def _live(to: str, settings: dict[str, str], until: str | None, model: Model) ->
         first, last = format_instant(model.start), format_instant(model.end)
         raise ParameterError(f"--until {format_instant(since)} is not in the run, which goes from {first} to {last}")
     return Live(open_sink(to, settings), since)
-
-
-def _tell_end(legs: Sequence[Leg], *, json: bool, quiet: bool, workers: int) -> None:
-    if json:
-        said, *live = (as_json(leg.outcome, leg.run, leg.sink, workers) for leg in legs)
-        if live:
-            said["live"] = live[0]
-        typer.echo(dumps(said), err=any(leg.sink.scheme == "stdout" for leg in legs))
-    elif not quiet:
-        for leg in legs:
-            if not leg.outcome.closed and leg.outcome.reports:
-                print_table(leg.outcome, leg.run, leg.sink)

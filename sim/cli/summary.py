@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from json import dumps
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from sim.cli.show import brief, clock, instant, iso, short, size, stderr
 
@@ -23,6 +27,19 @@ class Leg:
     outcome: Outcome
     run: Run
     sink: Sink
+
+
+def tell(legs: Sequence[Leg], *, json: bool, quiet: bool, workers: int = 1) -> None:
+    """Say what became of a run of one or two legs: an object for machines, or a table for each unless `quiet`."""
+    if json:
+        said, *live = (as_json(leg.outcome, leg.run, leg.sink, workers) for leg in legs)
+        if live:
+            said["live"] = live[0]
+        typer.echo(dumps(said), err=any(leg.sink.scheme == "stdout" for leg in legs))
+    elif not quiet:
+        for leg in legs:
+            if not leg.outcome.closed and leg.outcome.reports:
+                print_table(leg.outcome, leg.run, leg.sink)
 
 
 def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> dict[str, Any]:

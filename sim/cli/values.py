@@ -20,6 +20,15 @@ def parse_shard(text: str) -> tuple[int, int]:
     return shard, shards
 
 
+def parse_passes(text: str) -> int | None:
+    """`3` as 3, `forever` as None; ParameterError otherwise."""
+    if text.strip().lower() == "forever":
+        return None
+    if not re.fullmatch(r"\d{1,9}", text.strip()) or int(text) < 1:
+        raise ParameterError(f"--loop {text!r}: use a whole number from 1, or forever")
+    return int(text)
+
+
 def parse_pairs(option: str, pairs: Sequence[str]) -> dict[str, str]:
     """`name=value` items as a mapping; ParameterError without `=`, without a name, or where a name comes twice."""
     found: dict[str, str] = {}

@@ -37,3 +37,18 @@ def resolve(option: str, text: str | None, present: int) -> str | None:
     except ValueError as error:
         raise ParameterError(f"{option} {text!r}: {error}") from None
     return format_instant(present - span if found[1] == "-" else present + span)
+
+
+def instant(option: str, text: str | None, present: int) -> int | None:
+    """The instant that an option gives, in microseconds since the epoch; civil times are UTC. None where it is not
+    given; raises ParameterError, which names the option.
+    """
+    found = resolve(option, text, present)
+    if found is None:
+        return None
+    from sim.maths.instants import parse_instant
+
+    try:
+        return parse_instant(found)
+    except ValueError as error:
+        raise ParameterError(f"{option}: {error}") from None

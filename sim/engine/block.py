@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sim.attributes.column import Column
 from sim.engine.clocks import NEVER, Tokens
 from sim.engine.growable import Growable, GrowableColumn
+from sim.engine.incidents import Incidents
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness
 from sim.engine.roster import Newborn
@@ -39,6 +40,7 @@ class Block:
         parent: Block | None,
         vintages: Sequence[Vintage | None],
         horizon: tuple[int, int],
+        incidents: Incidents,
     ) -> None:
         self.model = model
         self.population = population
@@ -53,7 +55,10 @@ class Block:
         self._parent = Growable(np.int64)
         self._segments = [Growable(np.int8) for _ in population.segmentations]
         tokens = Tokens(lambda: self.births, lambda: self.segments, self.name)
-        self.machine = MachineState(population.machine, tokens, horizon) if population.machine else None
+        self.machine: MachineState | None = None
+        if population.machine is not None:
+            storm = incidents.storm(self, f"{population.name}_lifecycle")
+            self.machine = MachineState(population.machine, tokens, horizon, storm=storm)
         self.spells: dict[int, MachineState] = {}
         """The incidents that befall the entities one by one, by number."""
         self.weights = [
@@ -121,13 +126,21 @@ class Block:
             if isinstance(kept := self.columns.get(name), Varying):
                 kept.close()
 
-    def ended(self, entities: Indices) -> NDArray[np.int64]:
-        """When entities, or one that they belong to, entered a terminal state; NEVER for those who have not yet."""
+    @property
+    def cuts(self) -> bool:
+        """Whether there are states that cut what is under way."""
+        return any(own.machine is not None and bool(own.machine.machine.cut.any()) for own in self.lineage())
+
+    def ended(self, entities: Indices, cut: bool = False) -> NDArray[np.int64]:
+        """When entities, or one that they belong to, entered a terminal state; NEVER for those who have not yet.
+
+        With `cut`, only terminal states count that cut what is under way.
+        """
         ends = np.full(len(entities), NEVER)
         block: Block | None = self
         while block is not None:
             if block.machine is not None:
-                ends = np.minimum(ends, block.machine.ended(entities))
+                ends = np.minimum(ends, block.machine.ended(entities, cut))
             if block.parent is not None:
                 entities = block.parents[entities]
             block = block.parent

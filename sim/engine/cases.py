@@ -85,6 +85,7 @@ class Part:
         self._happening = happening
         self._hear = hear
         self._starter = Starter(around, flow.trigger, flow.name) if flow.trigger is not None else None
+        self._cuts = block.cuts
         self._brancher = Brancher(flow, block, around.incidents)
         self._making = Making(block, [(flow.name, flow.each, flow.sets)])
         self._steps = strings(flow.steps)
@@ -131,8 +132,10 @@ class Part:
         cases = Pending.concat(self._tables)
         self._emit_steps(cases, taken.take(stable_order(taken.times, window)), window, emit)
         if self._flow.cases is not None:
-            over = self._ending.due(window.number)
-            self._emit_cases(self._none if over is None else over, window, emit)
+            over = self._ending.due(window.number) or self._none
+            if self._cuts:
+                over = over.where(over.times <= self._block.ended(over.entities, cut=True))
+            self._emit_cases(over, window, emit)
         if self._journal is not None:
             self._journal.emit(Pending.concat([nothing(self._none), *self._left]), window, emit)
 
@@ -191,7 +194,7 @@ class Part:
         self._tables.append(cases)
         self._rows += len(cases.times)
         rounds = 0
-        while len(at):
+        while len(at := self._uncut(at)):
             self._taken.append(replace(at, case=at.case + first) if first else at)
             self._count += len(at)
             check_room(self._flow.name, self._count, self._block.index, self._window)
@@ -206,6 +209,12 @@ class Part:
             self._calendar.add(self._at(cases, Places.concat(moves.later)))
         if moves.ended and self._flow.cases is not None:
             self._ending.add(self._at(cases, Places.concat(moves.ended)))
+
+    def _uncut(self, at: Places) -> Places:
+        """Those who are not cut off before they come to their steps."""
+        if not self._cuts or not len(at):
+            return at
+        return at.take(np.flatnonzero(at.times <= self._block.ended(at.entities, cut=True)))
 
     def _stay(self, cases: Pending, at: Places) -> Places:
         """Those who leave their steps within the window, when they do; who comes to a resource queues for it."""

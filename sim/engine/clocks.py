@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,18 +37,32 @@ class Tokens:
     name: Callable[[int], str]
 
 
+class Storm(Protocol):
+    """A further factor on a hazard, by entity and time."""
+
+    ceiling: float
+    """It is never higher."""
+
+    def at(self, entities: Indices, times: Times) -> NDArray[np.float64]:
+        """The factor for entities at times: float64[n]."""
+        ...
+
+
 class Clock:
     """Draws times of leaving by one exit."""
 
-    def __init__(self, exit_: Exit, horizon: tuple[int, int]) -> None:
+    def __init__(self, exit_: Exit, horizon: tuple[int, int], storm: Storm | None = None) -> None:
         self.exit = exit_
+        self._storm = storm
         self._end = horizon[1]
         self._ceiling = 1.0
         if exit_.curve is not None:
             self._ceiling *= _supremum(exit_.curve, *horizon)
         for vintage in exit_.vintages:
             self._ceiling *= _supremum(vintage, 0, horizon[1] - horizon[0])
-        self._varying = exit_.curve is not None or bool(exit_.vintages)
+        if storm is not None:
+            self._ceiling *= storm.ceiling
+        self._varying = exit_.curve is not None or bool(exit_.vintages) or storm is not None
         self._segments = [(n, factors) for n, factors in enumerate(exit_.segments) if not np.all(factors == 1.0)]
 
     def dwell(self, times: Times, rng: np.random.Generator) -> Times:
@@ -79,9 +94,7 @@ class Clock:
             uniform = rng.random(len(at_risk)) * self._ceiling
             inside = candidate < self._end
             accepted = inside.copy()
-            accepted[inside] = uniform[inside] < self._factor(
-                candidate[inside], tokens.births()[entities[at_risk[inside]]]
-            )
+            accepted[inside] = uniform[inside] < self._factor(candidate[inside], entities[at_risk[inside]], tokens)
             leave[at_risk[accepted]] = candidate[accepted]
             pending = inside & ~accepted
             at_risk, cumulative = at_risk[pending], cumulative[pending]
@@ -93,8 +106,9 @@ class Clock:
             f" curves of the hazard are up to {self._ceiling:.1e}, but much lower then; let them vary less"
         )
 
-    def _factor(self, times: Times, births: Times) -> NDArray[np.float64]:
-        factor = np.ones(len(times))
+    def _factor(self, times: Times, entities: Indices, tokens: Tokens) -> NDArray[np.float64]:
+        births = tokens.births()[entities]
+        factor = np.ones(len(times)) if self._storm is None else self._storm.at(entities, times)
         if self.exit.curve is not None:
             factor *= self.exit.curve.at(times)
         for vintage in self.exit.vintages:

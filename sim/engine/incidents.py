@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import strings
-from sim.engine.block import Block
 from sim.engine.clocks import NEVER, Tokens
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness, dice
 from sim.engine.states import StateEffect
 from sim.engine.window import Window
 from sim.maths.arrays import Bools, Floats
-from sim.maths.spans import Spans
+from sim.maths.curves import BoundCurve, product_of
+from sim.maths.spans import Lifted, Spans
 from sim.model.incident import ON, Hit, Incident, Key
 from sim.model.model import Model
+
+if TYPE_CHECKING:
+    from sim.engine.block import Block
 
 Times = NDArray[np.int64]
 Indices = NDArray[np.int64]
@@ -44,6 +51,16 @@ class Incidents:
             for hit in self.of(stream)
             if hit.incident in self.spans and self.spans[hit.incident].touch(window.start, window.until)
         ]
+
+    def lifted(self, stream: str, curve: BoundCurve, window: Window) -> BoundCurve:
+        """The curve of a rate with the incidents for everybody that are on in a window."""
+        hits = [hit for hit in self.touching(stream, window) if hit.rate != 1.0]
+        return product_of([curve, *(Lifted(self.spans[hit.incident], 1.0, hit.rate) for hit in hits)])
+
+    def storm(self, block: Block, stream: str) -> Storm | None:
+        """What incidents multiply the hazards of the entities of a block by; None where they never do."""
+        hits = [hit for hit in self.of(stream) if hit.rate != 1.0]
+        return Storm(self, block, hits) if hits else None
 
     def factor(
         self, stream: str, key: Key, block: Block, entities: Indices, times: Times, steps: Indices | None = None
@@ -98,6 +115,24 @@ class Incidents:
             return spans.begins[spans.number(times)]
         holders = block.ancestors(entities, hit.generations)
         return block.lineage()[hit.generations].spells[hit.incident].since(holders, times)
+
+
+class Storm:
+    """A factor on hazards, at any time of the run: 1 before and between incidents."""
+
+    def __init__(self, incidents: Incidents, block: Block, hits: Sequence[Hit]) -> None:
+        self.ceiling = math.prod(max(hit.rate, 1.0) for hit in hits)
+        """It is never higher."""
+        self._incidents = incidents
+        self._block = block
+        self._hits = hits
+
+    def at(self, entities: Indices, times: Times) -> Floats:
+        """The factor for entities at times: float64[n]."""
+        factor = np.ones(len(times))
+        for hit in self._hits:
+            factor *= 1 + (hit.rate - 1) * self._incidents.level(hit, self._block, entities, times)
+        return factor
 
 
 def exposure(hit: Hit, block: Block, entities: Indices) -> Floats:

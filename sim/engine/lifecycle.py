@@ -49,6 +49,7 @@ class _Part:
             for number, exit_ in enumerate(exits)
             if exit_.trigger is not None
         ]
+        self._sources = sorted({trigger.source for _, _, trigger, _ in self._triggers})
         self._late = Calendar(around.model.start, around.model.tick, around.model.end)
 
     def advance(self, window: Window, emit: Emit, hear: Hear) -> None:
@@ -87,6 +88,9 @@ class _Part:
             carried = {
                 "state": Column.of(np.full(len(due.times), state, dtype=np.int64)),
                 "exit": Column.of(np.full(len(due.times), number, dtype=np.int64)),
+                "due": Column.of(due.times),
+                "source": Column.of(np.full(len(due.times), self._sources.index(trigger.source), dtype=np.int64)),
+                "fact": due.carried[f"{trigger.source}_id"],
             }
             pushes.append(Pending(due.times, due.entities, carried))
         return pushes

@@ -6,13 +6,14 @@ A token's next exit is drawn when it enters a state: competing exits each draw t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import strings
 from sim.engine.calendar import Pending
-from sim.engine.clocks import NEVER, Clock, Tokens
+from sim.engine.clocks import NEVER, Clock, Storm, Tokens
 from sim.engine.growable import Growable
 from sim.engine.history import History, Transitions
 from sim.errors import SimulationError
@@ -32,11 +33,17 @@ Admits = Callable[[Indices, Times], NDArray[np.bool_]]
 class MachineState:
     """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning.
 
-    `admits` says who can leave the first state at a time, of those who would: the others stay, and wait anew.
+    `storm` multiplies the hazards. `admits` says who can leave the first state at a time, of those who would: the
+    others stay, and wait anew.
     """
 
     def __init__(
-        self, machine: Machine, tokens: Tokens, horizon: tuple[int, int], admits: Admits | None = None
+        self,
+        machine: Machine,
+        tokens: Tokens,
+        horizon: tuple[int, int],
+        admits: Admits | None = None,
+        storm: Storm | None = None,
     ) -> None:
         self.machine = machine
         self._admits = admits
@@ -49,7 +56,7 @@ class MachineState:
         self._since = Growable(np.int64)
         self._next = Growable(np.int64)
         self._exit = Growable(np.int16)
-        self._clocks = [[Clock(exit_, horizon) for exit_ in exits] for exits in machine.exits]
+        self._clocks = [[Clock(exit_, horizon, storm) for exit_ in exits] for exits in machine.exits]
         width = max((len(exits) for exits in machine.exits), default=0) or 1
         self._target = np.zeros((len(machine.states), width), dtype=np.int8)
         self._reason = np.zeros((len(machine.states), width), dtype=np.int16)
@@ -102,14 +109,16 @@ class MachineState:
         """All changes before `until`, by (time, entity).
 
         `pushes` are exits that facts trigger: each carries the code of the state that it leads out of (`state`) and the
-        number of the exit there (`exit`), and comes to nothing where the entity is in another state by then.
+        number of the exit there (`exit`), and comes to nothing where the entity is in another state by then. Facts take
+        effect in the order in which they fell `due`, and one fact (`source`, `fact`) moves an entity once at most.
         """
         rounds: list[Transitions] = []
-        for push in _successive(pushes):
+        spent = np.zeros(sum(len(push.times) for push in pushes), dtype=np.bool_)
+        for push, facts in _successive(pushes):
             limits = np.full(len(self._state), np.iinfo(np.int64).min)
             limits[push.entities] = push.times
             rounds += self._rounds(limits, until, rng)
-            rounds += self._push(push, rng)
+            rounds += self._push(push, facts, spent, rng)
         rounds += self._rounds(until, until, rng)
         if not rounds:
             return Transitions.none()
@@ -128,9 +137,13 @@ class MachineState:
             states[moving[some]] = self.history.changes.target[last[some]]
         return states
 
-    def ended(self, entities: Indices) -> Times:
-        """When entities entered a terminal state; NEVER for those who have not by the end of the present window."""
-        over = self.machine.terminal[self._state.values.take(entities)]
+    def ended(self, entities: Indices, cut: bool = False) -> Times:
+        """When entities entered a terminal state, or only one that cuts what is under way.
+
+        NEVER for those who have not by the end of the present window.
+        """
+        ends = self.machine.cut if cut else self.machine.terminal
+        over = ends[self._state.values.take(entities)]
         return np.where(over, self._since.values.take(entities), NEVER)
 
     def since(self, entities: Indices, times: Times) -> Times:
@@ -169,9 +182,13 @@ class MachineState:
             if number == _PATIENCE and len(due):
                 self._check_pace(due, first, until)
 
-    def _push(self, push: Pending, rng: np.random.Generator) -> list[Transitions]:
-        """Make the changes that facts trigger, for those who are in the right state."""
-        here = np.flatnonzero(self._state.values[push.entities] == push.carried["state"].values)
+    def _push(
+        self, push: Pending, facts: Indices, spent: NDArray[np.bool_], rng: np.random.Generator
+    ) -> list[Transitions]:
+        """Make the changes that facts trigger which are not `spent`, for those who are in the right state."""
+        right = self._state.values[push.entities] == push.carried["state"].values
+        here = np.flatnonzero(right & ~spent[facts])
+        spent[facts[here]] = True
         number = push.carried["exit"].values[here].astype(np.int16)
         return [self._leave(push.entities[here], push.times[here], number, rng)] if len(here) else []
 
@@ -232,14 +249,23 @@ class MachineState:
         self._exit.values[entities] = choice
 
 
-def _successive(pushes: Sequence[Pending]) -> Iterator[Pending]:
-    """The pushes in parts that hold at most one for each entity, the earlier ones first."""
+def _successive(pushes: Sequence[Pending]) -> Iterator[tuple[Pending, Indices]]:
+    """The pushes in parts that hold at most one for each entity, the earlier ones first; and which fact each is of."""
     if not sum(len(push.times) for push in pushes):
         return
     together = Pending.concat(list(pushes))
-    together = together.take(np.lexsort((together.times, together.entities)))
-    new = np.concatenate([[True], together.entities[1:] != together.entities[:-1]])
+    told = [together.carried[name].values for name in ("fact", "source", "due")]
+    order = np.lexsort((*told, together.times, together.entities))
+    together = together.take(order)
+    new = _changes(together.entities)
+    facts = np.cumsum(np.logical_or.reduce([new, *(_changes(column[order]) for column in told)])) - 1
     first = np.flatnonzero(new)
     rank = np.arange(len(new)) - first[np.cumsum(new) - 1]
     for number in range(int(rank.max()) + 1):
-        yield together.take(np.flatnonzero(rank == number))
+        rows = np.flatnonzero(rank == number)
+        yield together.take(rows), facts[rows]
+
+
+def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which elements differ from the one before; the first does."""
+    return np.append(np.ones(min(len(values), 1), dtype=np.bool_), values[1:] != values[:-1])

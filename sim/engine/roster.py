@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.growable import Growable
+from sim.engine.incidents import Incidents
 from sim.engine.intensity import Intensity
 from sim.engine.randomness import Randomness
 from sim.engine.window import Window
@@ -35,11 +36,19 @@ class Newborn:
 class Roster:
     """All entities of one population, born so far."""
 
-    def __init__(self, model: Model, population: Population, randomness: Randomness, parent: Roster | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        population: Population,
+        randomness: Randomness,
+        incidents: Incidents,
+        parent: Roster | None,
+    ) -> None:
         self.model = model
         self.population = population
         self.parent = parent
         self._randomness = randomness
+        self._incidents = incidents
         self._birth = Growable(np.int64)
         self._parent_id = Growable(np.int64)
         self._block = Growable(np.int16)
@@ -119,9 +128,9 @@ class Roster:
         arrivals = self.population.arrivals
         if arrivals is None:
             return np.empty(0, dtype=np.int64)
-        curve = self.population.arrival_curve
         if arrivals.total is not None:
             return self._share_of_total(window, rng)
+        curve = self._incidents.lifted(self.population.name, self.population.arrival_curve, window)
         intensity = Intensity(curve, window.start, window.until)
         count = rng.poisson(self.population.arrival_rate * intensity.mass)
         times = intensity.place(rng, count)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sim.attributes.column import Column
 from sim.batch import TIME, TIME_TYPE
+from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending, delays
 from sim.engine.facts import check_room
 from sim.engine.rows import EventRows, Surroundings
@@ -40,7 +41,14 @@ class Starter:
             due = self._calendar.due(window.number)
         if due is None:
             return arriving.take(np.empty(0, dtype=np.int64))
-        return due.take(np.flatnonzero(due.times < window.until))
+        return self._uncut(due.take(np.flatnonzero(due.times < window.until)), rows.block)
+
+    def _uncut(self, due: Pending, block: Block) -> Pending:
+        """What is due for those who are not cut off before; `block` is the source's."""
+        target = block.lineage()[self._trigger.generations]
+        if self._trigger.outlives or not target.cuts:
+            return due
+        return due.where(due.times <= target.ended(due.entities, cut=True))
 
     def draw(self, window: Window, rows: EventRows, columns: Mapping[str, Column]) -> Pending:
         """What the source's `rows` start, whenever it falls due."""

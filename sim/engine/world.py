@@ -70,7 +70,7 @@ class World:
         The label is added to the columns of a stream that carries its own.
         """
         own = rows.block.index in self.own
-        if stream in self._struck and own:
+        if stream in self._struck and stream in self._emitted and own:
             self._labels.mark(stream, rows)
         if stream in self._marked:
             columns[LABEL] = rows.label()
@@ -112,7 +112,7 @@ class World:
         """Make the rosters, blocks and directories of a population; its parent's are there."""
         model = self.model
         parent = None if population.parent is None else model.populations[population.parent].name
-        roster = Roster(model, population, self.randomness, self.rosters[parent] if parent else None)
+        roster = Roster(model, population, self.randomness, self.incidents, self.rosters[parent] if parent else None)
         horizon = (model.start - _oldest(roster), model.end)
         vintages = [
             None if profile.vintage is None else Vintage(profile.vintage, horizon[1] - horizon[0], model.tick)
@@ -128,6 +128,7 @@ class World:
                 self.blocks[parent][index] if parent else None,
                 vintages,
                 horizon,
+                self.incidents,
             )
             for index in present
         }

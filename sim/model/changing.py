@@ -155,6 +155,20 @@ def await_ends(ground: Ground) -> list[str]:
     return late
 
 
+def await_cuts(ground: Ground) -> list[str]:
+    """Let what is started by facts wait for states that cut it; in words, where that would close a cycle."""
+    graph, late, kinds = ground.graph, [], list(ground.index)
+    for place, node in graph.nodes.items():
+        kind = kinds[node.population]
+        if node.kind == "births":
+            kind = ground.scenario.entities[kind].parent or ""
+        if node.kind in ("follower", "process", "births") and kind and ground.cuts(kind):
+            ends = [states for states in sorted(ground.states(kind)) if ground.cuts(states[1], alone=True)]
+            if sum(graph.soften(place, states) for states in ends):
+                late.append(f"{graph.parts[place][-1].label}: what is cut ends at the next tick (a cycle)")
+    return late
+
+
 def everywhere(ground: Ground, looked_up: Mapping[str, Iterable[str]]) -> None:
     """Mark the nodes that every shard runs in all blocks: who sets or ends what others look up, and all it takes."""
     graph = ground.graph

@@ -13,7 +13,7 @@ from sim.maths.curves import BoundCurve, product_of
 from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.births import births_of
-from sim.model.changing import arrange, await_ends, everywhere
+from sim.model.changing import arrange, await_cuts, await_ends, everywhere
 from sim.model.facts import add_process, facts_of
 from sim.model.faulty import fault_problems
 from sim.model.ground import Ground
@@ -70,7 +70,7 @@ class _Compiler:
         triggers = {kind: conception(self.ground, kind) for kind in self.order}
         machines = {kind: self._machine(kind) for kind in self.order}
         resources = resources_of(self.ground)
-        late = [*arrange(self.ground.graph), *await_ends(self.ground)]
+        late = [*arrange(self.ground.graph), *await_ends(self.ground), *await_cuts(self.ground)]
         everywhere(self.ground, self.tables.readers.looked_up)
         chronicles = told(self.ground)
         disturbances = disturbances_of(self.ground, incidents)

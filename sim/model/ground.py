@@ -79,6 +79,12 @@ class Ground:
         cycles = [entity.lifecycle for entity in self.lineage(kind) if entity.lifecycle is not None]
         return any(state.terminal for cycle in cycles for state in cycle.states.values())
 
+    def cuts(self, kind: str, alone: bool = False) -> bool:
+        """Whether `kind`, or (unless `alone`) one that it belongs to, has states that cut what is under way."""
+        line = self.lineage(kind)[: 1 if alone else None]
+        cycles = [entity.lifecycle for entity in line if entity.lifecycle is not None]
+        return any(state.cut for cycle in cycles for state in cycle.states.values())
+
     def waits(self, kind: str, stateful: bool, looked_up: Iterable[str] = ()) -> set[Key]:
         """What facts of `kind` wait for: that their entities and whom they look up are born; if it matters, states."""
         births: set[Key] = {("births", other) for other in (*self.scenario.ancestors(kind), *looked_up)}

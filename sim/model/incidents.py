@@ -145,7 +145,8 @@ def _machine(ground: Ground, spec: language.Incident) -> Machine:
         trigger=None,
     )
     end = Exit(0, 0, None, (), (), None, spec.duration, 1.0, None)
-    return Machine(("clear", "on"), ("",), np.array([1.0, 0.0]), ((begin,), (end,)), np.array([False, False]))
+    never = np.array([False, False])
+    return Machine(("clear", "on"), ("",), np.array([1.0, 0.0]), ((begin,), (end,)), never, never)
 
 
 def _hit(
@@ -177,9 +178,12 @@ def _hit(
 
 
 def entity_of(scenario: Scenario, stream: str) -> str:
-    """The kind of entity whose facts a stream, a child or a process has."""
+    """The kind of entity whose facts a stream, a child or a process has; births and changes of state are streams."""
     if stream in scenario.processes:
         return scenario.processes[stream].entity
+    for kind in scenario.entities:
+        if stream in (kind, f"{kind}_lifecycle"):
+            return kind
     return next(spec.entity for name, spec in scenario.streams.items() if stream in (name, *_below(spec.children)))
 
 

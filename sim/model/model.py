@@ -26,10 +26,10 @@ from sim.model.incident import Disturbances, Extra, SpellFactor
 from sim.model.process import UserProcess
 from sim.model.queueing import Resource, Service
 from sim.model.settings import Setting
+from sim.scenario.arrivals import Arrivals, Initial
 from sim.scenario.faults import Faults
 from sim.scenario.frailty import Frailty
 from sim.scenario.schedule import Schedule
-from sim.scenario.schema import Arrivals, Initial
 
 Factors = NDArray[np.float64]
 
@@ -88,6 +88,8 @@ class Trigger:
     carried: frozenset[str]
     generations: int = 0
     late: bool = False
+    outlives: bool = False
+    """Whether it follows from a change of state, so that an end that cuts what is under way does not cut it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,17 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A state machine: states by code, their ways out, which are terminal, and the shares of the initial states."""
+    """A state machine: states by code, their ways out, the shares of the initial states, and which are ends.
+
+    `terminal` are ends of what entities do, `cut` those among them that also end what is under way.
+    """
 
     states: tuple[str, ...]
     reasons: tuple[str, ...]
     initial: Factors
     exits: tuple[tuple[Exit, ...], ...]
     terminal: NDArray[np.bool_]
+    cut: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

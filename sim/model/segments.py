@@ -99,7 +99,8 @@ def machine_of(
         for name, state in lifecycle.states.items()
     )
     terminal = np.array([state.terminal for state in lifecycle.states.values()])
-    return Machine(states, reasons, _initial(lifecycle, states), exits, terminal)
+    cut = np.array([state.cut for state in lifecycle.states.values()])
+    return Machine(states, reasons, _initial(lifecycle, states), exits, terminal, cut)
 
 
 def _initial(lifecycle: Lifecycle, states: tuple[str, ...]) -> Factors:

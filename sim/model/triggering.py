@@ -36,6 +36,7 @@ def trigger_of(
         carried=carried,
         generations=ground.scenario.ancestors(owner).index(kind),
         late=late,
+        outlives=source.name == f"{owner}_lifecycle",
     )
 
 

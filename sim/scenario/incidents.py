@@ -102,7 +102,8 @@ class Incident(Model):
     streams: dict[Name, IncidentEffect] = Field(
         min_length=1,
         max_length=1_000,
-        description="Effects by stream, child or process; `any` is for all others that it can hit.",
+        description="Effects by stream, child or process; `any` is for all others of these that it can hit. Births"
+        " (`<entity>`) and changes of state (`<entity>_lifecycle`: the hazards) have a `rate`.",
         examples=[{"order": {"rate": 0.1}}],
     )
     label: bool = Field(True, description="Whether the ground truth tells of it.")

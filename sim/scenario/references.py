@@ -15,13 +15,13 @@ from sim.scenario.columns import check_columns
 from sim.scenario.contention import check_resources, uses_resources
 from sim.scenario.cycles import cycle
 from sim.scenario.document import Document, Path
-from sim.scenario.hits import check_incidents
 from sim.scenario.lifecycles import check_lifecycles, check_segments, check_states
 from sim.scenario.schema import Scenario
 from sim.scenario.setting import check_sets
 from sim.scenario.shape import child, keys, models, tags
 from sim.scenario.sources import histories
 from sim.scenario.steps import check_processes
+from sim.scenario.suspects import check_incidents
 from sim.scenario.words import nearest
 from sim.scenario.world import World, listed, mapping
 

@@ -8,10 +8,6 @@ from sinks.envelopes.envelope import Envelope
 
 __all__ = ["ENVELOPES", "Envelope"]
 
-ENVELOPES: dict[str, type[Envelope]] = {
-    "plain": Envelope,
-    "cloudevents": CloudEvents,
-    "cloudevents-binary": CloudEventsBinary,
-    "debezium": Debezium,
-}
+_KINDS = (Envelope, CloudEvents, CloudEventsBinary, Debezium)
+ENVELOPES: dict[str, type[Envelope]] = {kind.name: kind for kind in _KINDS}
 """Every envelope by the name that `envelope=` gives it."""

@@ -19,6 +19,7 @@ VERSION = "1.0"
 class CloudEvents(Envelope):
     """The fact is the member `data` of an event written as JSON."""
 
+    name = "cloudevents"
     formats = frozenset({"json", "jsonschema"})
 
     def __init__(self, stream: Stream, run: Run, namespace: str) -> None:
@@ -54,6 +55,8 @@ class CloudEvents(Envelope):
 
 class CloudEventsBinary(Envelope):
     """The message is the fact, in any format; the event's attributes are headers that begin with `ce_`."""
+
+    name = "cloudevents-binary"
 
     def headers(self, content_type: str) -> dict[str, bytes | Varying]:
         """The attributes."""

@@ -37,6 +37,7 @@ _SOURCE = pa.struct(
 class Debezium(Envelope):
     """`before`, `after`, `source`, `op` and `ts_ms`, with the event time as the time of the change."""
 
+    name = "debezium"
     formats = frozenset({"json", "jsonschema", "avro", "protobuf"})
 
     def __init__(self, stream: Stream, run: Run, namespace: str) -> None:

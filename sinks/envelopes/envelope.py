@@ -20,9 +20,10 @@ class Envelope:
     """The plain one: facts go out as they are. Subclasses put something around them or beside them.
 
     `stream` is what a format is to write, its types named in `namespace`; `wrap` makes its rows from facts.
-    `formats` are the formats that the envelope can be written in, all where it is empty.
+    `name` is what `envelope=` calls it; `formats` are those that it can be written in, all of them where it is empty.
     """
 
+    name: ClassVar[str] = "plain"
     formats: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, stream: Stream, run: Run, namespace: str) -> None:

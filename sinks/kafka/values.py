@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from sim.batch import event_times
+from sim.batch import Stream, event_times
+from sim.errors import ParameterError
+from sinks.contract import Run
 from sinks.envelopes import Envelope
 from sinks.formats import Format
+from sinks.formats.format import NAMESPACE
+from sinks.formats.normal import legal
+from sinks.formats.versions import versions
+from sinks.kafka.keys import key_stream
+
+_NAMESPACE = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,44 @@ class Version:
         names = self.envelope.facts.schema.names
         own = data if data.schema.names == names else data.select(names)
         return self.format.encode(self.envelope.wrap(own))
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How values are written: in which format, in which envelope, with types named in which namespace.
+
+    An empty namespace stands for that of the scenario. Raises ParameterError where format and envelope do not go
+    together.
+    """
+
+    format: type[Format]
+    envelope: type[Envelope]
+    namespace: str = ""
+
+    def __post_init__(self) -> None:
+        able = self.envelope.formats
+        if able and self.format.name not in able:
+            text = f"{self.envelope.name} cannot be written as {self.format.name}; formats: {', '.join(sorted(able))}"
+            hint = "; cloudevents-binary takes any" if self.envelope.name == "cloudevents" else ""
+            raise ParameterError(text + hint)
+        if not _NAMESPACE.fullmatch(self.namespace):
+            raise ParameterError(f"namespace: {self.namespace!r} must be names joined by dots")
+
+    def within(self, run: Run) -> str:
+        """The namespace for the streams of a run."""
+        return self.namespace or f"{NAMESPACE}.{legal(run.scenario)}"
+
+    def versions(self, stream: Stream, run: Run) -> list[Version]:
+        """How the facts of a stream are written in each version that it has in the run."""
+        made = []
+        for start, own in versions(stream, run.start, run.end):
+            envelope = self.envelope(own, run, self.within(run))
+            made.append(Version(start, envelope, self.format(envelope.stream, envelope.namespace)))
+        return made
+
+    def key(self, stream: Stream, run: Run) -> Format:
+        """How keys of a stream are written, as records of one field, where they are in this format."""
+        return self.format(key_stream(stream), f"{self.within(run)}.{stream.name}")
 
 
 class Values:

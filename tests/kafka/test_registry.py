@@ -10,7 +10,7 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 import pytest
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -19,6 +19,9 @@ from sim.batch import Batch, Stream
 from sim.errors import ParameterError, SinkError
 from sinks import open_sink
 from sinks.conformance import CHECKS
+from sinks.envelopes import ENVELOPES
+from sinks.formats import find
+from sinks.kafka.values import Style
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
 from tests.kafka.broker import Broker
 from tests.kafka.reading import read
@@ -358,3 +361,11 @@ def test_a_stream_goes_on_in_its_next_version(form, address, registry, client, p
     for record in read(address, f"{prefix}visit"):
         late = int(dict(record.headers())["id"]) >= ROWS // 2
         assert struct.unpack(">bI", record.value()[:5])[1] == numbers[late]
+
+
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema"])
+def test_what_somebody_else_has_registered_is_found(form, address, registry, client, prefix):
+    version = Style(find(form), ENVELOPES["plain"]).versions(VISIT, sample_run())[0].format
+    number = client.register_schema(f"{prefix}visit-value", Schema(version.schema, version.language))
+    send(url_of(address, prefix, registry, format=form, register="false"))
+    assert {found for _, found in ids(read(address, f"{prefix}visit"))} == {number}

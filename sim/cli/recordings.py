@@ -1,0 +1,88 @@
+"""What a replay plays: the recording that a URL names, and its facts, blended with simulated ones."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sim.cli import notices
+from sim.errors import ParameterError
+
+if TYPE_CHECKING:
+    from sim.batch import Batch, Stream
+    from sim.delivery.replay.blend import Flow
+    from sim.delivery.replay.naming import Naming
+    from sim.delivery.replay.playing import Play, Player
+    from sim.delivery.replay.recording import Recording
+    from sinks.contract import Run
+
+SOURCES = ("parquet", "kafka")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Batches grouped by windows, of which streams, and which run a sink is to take them for."""
+
+    streams: tuple[Stream, ...]
+    batches: Iterable[Batch]
+    run: Run
+
+
+@contextmanager
+def opened(source: str, naming: Naming, stop: threading.Event, told: bool) -> Iterator[Recording]:
+    """The recording at `source`, while the context lasts; `told`: with progress. ParameterError where there is none."""
+    from sinks.target import Options, Target
+    from sinks.words import nearest
+
+    if ":" not in source:
+        raise ParameterError(f"{source!r} is not a source: write parquet:{source}, or kafka://HOST:PORT/TOPIC")
+    target = Target.parse(source)
+    if target.scheme == "parquet":
+        from sim.delivery.replay.folder import open_folder
+
+        Options(target).finish()
+        yield open_folder(target.location, naming)
+    elif target.scheme == "kafka":
+        from sim.cli.topics import recorded_topics
+
+        with recorded_topics(target, naming, stop, told) as recording:
+            yield recording
+    else:
+        raise ParameterError(f"{target.scheme!r} is not a source of recorded facts{nearest(target.scheme, SOURCES)}")
+
+
+def played(recording: Recording, play: Play, at: int | None, scenarios: Sequence[str], seed: int | None) -> Facts:
+    """The facts of a recording, from the instant `at` on where that is given, blended with those of scenarios."""
+    from sim.delivery.replay.blend import Flow, blended
+    from sim.delivery.replay.playing import Player
+    from sinks.contract import Run
+
+    for note in recording.notes:
+        notices.say(note)
+    player = Player(recording, replace(play, shift=0 if at is None else at - recording.start))
+    told = [recording.digest, repr(player.play)]
+    run = Run(recording.name, "", 0 if seed is None else seed, player.start, player.end)
+    streams, batches = player.streams, player.batches()
+    if scenarios:
+        if play.passes is None:
+            raise ParameterError("--loop forever and --blend: a simulation needs an end, so give a number of passes")
+        flows = [_simulated(name, player, seed, told) for name in scenarios]
+        streams, batches = blended([Flow(recording.name, streams, batches), *flows])
+    return Facts(streams, batches, replace(run, digest=hashlib.sha256(repr(told).encode()).hexdigest()))
+
+
+def _simulated(scenario: str, player: Player, seed: int | None, told: list[str]) -> Flow:
+    from sim.delivery.replay.blend import Flow
+    from sim.engine.simulate import simulate
+    from sim.maths.instants import format_instant
+    from sim.model.compile import compile_scenario
+    from sim.scenario.loader import load
+
+    interval = {"start": format_instant(player.start), "end": format_instant(player.end)}
+    model = compile_scenario(load(scenario, interval))
+    told.append(model.digest)
+    return Flow(model.name, tuple(model.streams), simulate(model, seed=seed))

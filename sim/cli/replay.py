@@ -1,0 +1,165 @@
+"""`datagen replay`: recorded facts into a sink, once more."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli import notices, when
+from sim.cli.options import AsJson, Seed
+from sim.cli.progress import Meter, shown
+from sim.cli.signals import Interruption
+from sim.cli.summary import Leg, failures, tell
+from sim.cli.values import parse_pairs, parse_passes, parse_span
+from sim.errors import DatagenError
+
+if TYPE_CHECKING:
+    from sim.delivery.schedule import Schedule
+
+
+def replay(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="parquet:DIR, parquet:FILE or kafka://HOST:PORT/TOPIC[,TOPIC]", show_default=False
+        ),
+    ],
+    to: Annotated[str, typer.Option(metavar="URL", help="Where the facts go, as for `datagen run`.")] = "stdout:",
+    speed: Annotated[
+        str, typer.Option(metavar="PACE", help="max, or a multiple of the recorded pace: 1x, 60x, 0.5x.")
+    ] = "max",
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="Facts a second, or a profile, as for `datagen run`.", show_default=False),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Move all instants so that it begins then: now, 2025-01-01.", show_default=False
+        ),
+    ] = None,
+    loop: Annotated[str, typer.Option(metavar="N|forever", help="How many times over.")] = "1",
+    amplify: Annotated[int, typer.Option(metavar="N", help="So many of every entity, with ids of their own.")] = 1,
+    jitter: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="Further copies come later by up to this: 30s, 2h.", show_default=False),
+    ] = None,
+    blend: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCENARIO", help="Simulate this over the same time, as well. Repeatable.", show_default=False
+        ),
+    ] = None,
+    seed: Seed = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only what was recorded from then on.", show_default=False)
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Only what was recorded before.", show_default=False)
+    ] = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this stream, repeatable; or the name for files that are one stream.",
+            show_default=False,
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="When a row happened: ts, or ts:ms for whole numbers.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Whose row it is: equal values stay in order.", show_default=False),
+    ] = None,
+    id: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A whole number, unique in the stream.", show_default=False)
+    ] = None,
+    rekey: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", help="Holds ids of entities under another name. Repeatable.", show_default=False
+        ),
+    ] = None,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN", help="Instants that --at and --loop do not move. Repeatable.", show_default=False
+        ),
+    ] = None,
+    same_keys: Annotated[bool, typer.Option("--same-keys", help="--loop repeats ids and keys as well.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Stop after so many facts, over all streams.", show_default=False)
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
+    ] = None,
+    json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
+    progress: Annotated[
+        bool | None,
+        typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default="where useful"),
+    ] = None,
+) -> None:
+    """Send recorded facts to a sink again, in order of time.
+
+    \b
+      datagen replay parquet:out --to kafka://localhost:9092 --speed 60x
+      datagen replay parquet:out --to kafka://localhost:9092 --at now --speed 1x
+      datagen replay parquet:rides.parquet --time pickup_at --key vehicle --rate 5k/s
+      datagen replay parquet:out --amplify 10 --jitter 1h --loop 3 --to parquet:larger
+      datagen replay kafka://localhost:9092/order,visit --to parquet:recorded
+      datagen replay parquet:out --blend bank --to kafka://localhost:9092
+
+    What datagen has written explains itself. Of other Parquet files --time says which column tells when a row
+    happened, --key whose it is. Topics are read to the end that they have at the start; their values are JSON.
+    """
+    from sim.cli.recordings import opened, played
+    from sim.delivery.pipeline import Outcome, deliver
+    from sim.delivery.replay.naming import Naming
+    from sim.delivery.replay.playing import Play
+    from sinks.registry import open_sink
+
+    notices.show()
+    present = when.now()
+    naming = Naming(time, key, id, tuple(stream or ()), tuple(rekey or ()))
+    sink = open_sink(to, parse_pairs("-X", setting or []))
+    interval = when.instant("--start", start, present), when.instant("--end", end, present)
+    target = when.instant("--at", at, present)
+    play = Play(
+        passes=parse_passes(loop),
+        copies=amplify,
+        jitter=0 if jitter is None else parse_span("--jitter", jitter),
+        same_keys=same_keys,
+        fixed=frozenset(fixed or ()),
+        rekeyed=frozenset(rekey or ()),
+    )
+    told = progress is not False and not quiet
+    schedule, outcome = _schedule(speed, rate, target, present), Outcome()
+    with Interruption() as interruption, opened(source, naming, interruption.stop, told) as recording:
+        facts = played(recording.part(*interval), play, target, blend or [], seed)
+        run, legs = facts.run, [Leg(outcome, facts.run, sink)]
+        try:
+            with shown(Meter(run.start, run.end, limit), False if quiet else progress, sink.interleaved) as show:
+                hand_over = partial(deliver, limit=limit, schedule=schedule, stop=interruption.stop, on_progress=show)
+                hand_over(facts.batches, sink, facts.streams, run, outcome=outcome)
+        except DatagenError:
+            if outcome.total or failures(outcome):
+                tell(legs, json=json, quiet=quiet)
+            raise
+    tell(legs, json=json, quiet=quiet)
+    raise typer.Exit(interruption.exit_code if outcome.stopped else 0)
+
+
+def _schedule(speed: str, rate: str | None, target: int | None, present: int) -> Schedule | None:
+    """What `--speed` and `--rate` ask for; at real time from now on, or later, event times are those of the clock."""
+    from sim.delivery.schedule import Live, Speed, parse_pace
+
+    asked = parse_pace(speed, rate)
+    if isinstance(asked, Speed) and asked.speed == 1 and target is not None and target >= present:
+        return Live(target)
+    return asked
