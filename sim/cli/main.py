@@ -18,6 +18,7 @@ from sim.cli.replay import replay
 from sim.cli.run import run
 from sim.cli.schema import schema
 from sim.cli.truth import truth
+from sim.cli.verify import verify
 from sim.errors import DatagenError
 
 HELP = """Scenario files become realistic, reproducible facts in Kafka, Parquet or stdout.
@@ -32,6 +33,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run storefront --to parquet:out                  files
   datagen run storefront --to kafka://localhost:9092       topics
   datagen run my.yaml --limit 10                           JSON lines on stdout
+  datagen verify storefront --from parquet:out             what came, against what happened
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
@@ -99,7 +101,7 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, plan, preview, truth, validate, scenarios, schema, demo):
+for _command in (run, replay, plan, preview, truth, verify, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
+
+Ints = NDArray[np.int64]
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 _FIRST, _KEY, _NUMBER = "first", "key", "facts"
@@ -54,19 +57,25 @@ SUMS = Stream(
 
 
 class Tally:
-    """Counts one stream by windows of `span` microseconds; memory is the keys of the window that has not ended."""
+    """Counts one stream by windows of `span` microseconds; memory is the keys of the window that has not ended.
+
+    `sums` names the columns that are added up.
+    """
 
     def __init__(self, stream: Stream, span: int) -> None:
         self.stream = stream
         self._span = span
-        self._sums = [field.name for field in stream.schema if summed(field, stream)]
+        self.sums = [field.name for field in stream.schema if summed(field, stream)]
         self._counts: list[pl.DataFrame] = []
         self._keys: list[pl.DataFrame] = []
 
     def add(self, batch: Batch) -> Iterator[tuple[Stream, pa.RecordBatch]]:
         """Count facts as they happened; gives the tables of windows that have ended."""
         if len(batch):
-            self._count(batch)
+            key = batch.data.column(self.stream.key)
+            plain = key.dictionary_decode() if pa.types.is_dictionary(key.type) else key
+            numbers = {name: pl.Series(batch.data.column(name)).cast(pl.Float64) for name in self.sums}
+            self.count(batch.times, pl.Series(plain), numbers)
         if self._counts:
             yield from self._tables(self._ended(batch.until))
 
@@ -75,20 +84,15 @@ class Tally:
         if self._counts:
             yield from self._tables(self._ended(np.iinfo(np.int64).max))
 
-    def _count(self, batch: Batch) -> None:
-        key = batch.data.column(self.stream.key)
-        plain = key.dictionary_decode() if pa.types.is_dictionary(key.type) else key
-        first = batch.times // self._span * self._span
-        numbers = {name: pl.Series(batch.data.column(name)).cast(pl.Float64) for name in self._sums}
-        frame = pl.DataFrame({_FIRST: first, _KEY: pl.Series(plain), **numbers})
-        self._counts.append(
-            frame.group_by(_FIRST).agg(pl.len().cast(pl.Int64).alias(_NUMBER), pl.col(self._sums).sum())
-        )
+    def count(self, times: Ints, keys: pl.Series, numbers: Mapping[str, pl.Series]) -> None:
+        """Count facts with these event times (int64 microseconds) and keys; `numbers` are the columns of `sums`."""
+        frame = pl.DataFrame({_FIRST: times // self._span * self._span, _KEY: keys, **numbers})
+        self._counts.append(frame.group_by(_FIRST).agg(pl.len().cast(pl.Int64).alias(_NUMBER), pl.col(self.sums).sum()))
         self._keys.append(frame.select(_FIRST, _KEY).unique())
 
     def _ended(self, until: int) -> pl.DataFrame:
         """The windows that end by `until`, which are then forgotten."""
-        counts = pl.concat(self._counts).group_by(_FIRST).agg(pl.col(_NUMBER, *self._sums).sum())
+        counts = pl.concat(self._counts).group_by(_FIRST).agg(pl.col(_NUMBER, *self.sums).sum())
         keys = pl.concat(self._keys).unique()
         over = pl.col(_FIRST) <= until - self._span
         self._counts, self._keys = [counts.filter(~over)], [keys.filter(~over)]
@@ -106,12 +110,16 @@ class Tally:
         ]
         counts = [found[name].to_arrow() for name in (_NUMBER, "keys")]
         yield WINDOWS, pa.RecordBatch.from_arrays([*common, *counts], schema=WINDOWS.schema)
-        for name in self._sums:
+        for name in self.sums:
             columns = [*common, self._word(name, first), found[name].to_arrow()]
             yield SUMS, pa.RecordBatch.from_arrays(columns, schema=SUMS.schema)
 
+    def frame(self) -> pl.DataFrame:
+        """All that was counted and not yet given: `first`, `facts`, `keys` and the sums, one row a window, in order."""
+        return self._ended(np.iinfo(np.int64).max) if self._counts else pl.DataFrame(schema={_FIRST: pl.Int64})
+
     @staticmethod
-    def _word(text: str, rows: np.ndarray) -> pa.Array:
+    def _word(text: str, rows: Ints) -> pa.Array:
         return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([text]))
 
 
