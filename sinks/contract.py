@@ -94,6 +94,8 @@ class Sink(ABC):
     durable: ClassVar[bool] = False
     guarantee: ClassVar[str] = "none"
     interleaved: ClassVar[bool] = False
+    damages: frozenset[str] = frozenset()
+    """The kinds of damage (`sinks.damage`) that the sink can do to what it writes, with its options."""
 
     def __init__(self, target: Target) -> None:
         self.target = target

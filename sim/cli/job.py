@@ -113,7 +113,7 @@ def write_shard(job: Job, link: Link) -> Outcome:
         notices.show()
     model = job.model()
     sink, run = job.sink(), job.run(model)
-    with injected(job, model, job.batches(model), None, link.send) as way:
+    with injected(job, model, job.batches(model), None, link.send, sink.damages) as way:
         return deliver(way.batches, sink, model.streams, run, stop=link.stop, on_progress=way.on_progress)
 
 

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException
 from sim.batch import Batch, Stream
 from sim.errors import ParameterError
 from sinks.contract import Report, Run, Sink
+from sinks.damage import marked
 from sinks.kafka.client import Client
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.messages import Encoder, Messages
@@ -51,6 +52,7 @@ class Kafka(Sink):
         self._timeout = options.span("timeout", 10_000_000) / 1_000_000
         self._settings = resolve(target, options.text("config"))
         self._encoding = Encoding(options, self._settings)
+        self.damages = self._encoding.damages
         options.finish(settings=True)
         check_template(self._template)
         self._client: Client | None = None
@@ -126,7 +128,7 @@ class _Encoded(Staged):
     def __init__(self, sink: Kafka, batches: Sequence[Batch], due: NDArray[np.int64]) -> None:
         super().__init__(sink, batches)
         self._messages = [
-            sink._encoders[batch.stream.name].in_order(batch.data, due[places])
+            sink._encoders[batch.stream.name].in_order(marked(batch), due[places])
             for batch, places in zip(batches, self._places, strict=True)
         ]
 
