@@ -18,6 +18,7 @@ from sinks.words import nearest
 GROUP = "datagen.sinks"
 
 _SINKS: dict[str, str | type[Sink]] = {
+    "avro": "sinks.avro:Avro",
     "csv": "sinks.csv:Csv",
     "kafka": "sinks.kafka:Kafka",
     "null": "sinks.null:Null",

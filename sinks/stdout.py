@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from sim.errors import ParameterError
 from sinks.contract import Closed, Report, Run, Sink
 from sinks.staging import Staged
 from sinks.target import Options, Target
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.batch import Batch, Stream
+
+
+_NAME = "stream"
+"""The member of a line, and the column of the table, that says of which stream a fact is."""
 
 
 class Stdout(Sink):
@@ -44,6 +49,12 @@ class Stdout(Sink):
         self._columns: list[str] = []
 
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
+        for stream in streams:
+            if _NAME in stream.schema.names:
+                raise ParameterError(
+                    f"stdout: {stream.name} has a column {_NAME!r}, which is where the name of the stream goes here;"
+                    " rename it, or take another sink"
+                )
         self._output: BinaryIO = sys.stdout.buffer
         if self._csv:
             from sinks.formats.csv import heading
@@ -135,7 +146,7 @@ def _text(group: Sequence[Batch]) -> tuple[memoryview, NDArray[np.int64]]:
 
     if not group:
         return memoryview(b""), np.zeros(1, dtype=np.int64)
-    texts = [objects(batch.data, {"stream": batch.stream.name}) for batch in group]
+    texts = [objects(batch.data, {_NAME: batch.stream.name}) for batch in group]
     merged = texts[0] if len(texts) == 1 else pl.concat(texts)[order(group)]
     # In Arrow's older layout all the text is one buffer: with line ends in it, that buffer is the output.
     column = (merged + "\n").to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -146,7 +157,7 @@ def _text(group: Sequence[Batch]) -> tuple[memoryview, NDArray[np.int64]]:
 def _name(batch: Batch) -> pl.Series:
     import polars as pl
 
-    return pl.repeat(batch.stream.name, len(batch), eager=True).alias("stream")
+    return pl.repeat(batch.stream.name, len(batch), eager=True).alias(_NAME)
 
 
 def _union(streams: Sequence[Stream]) -> tuple[list[str], frozenset[str]]:
@@ -155,7 +166,7 @@ def _union(streams: Sequence[Stream]) -> tuple[list[str], frozenset[str]]:
     for stream in streams:
         for column in stream.schema:
             types.setdefault(column.name, set()).add(str(column.type))
-    return ["stream", *types], frozenset(name for name, found in types.items() if len(found) > 1)
+    return [_NAME, *types], frozenset(name for name, found in types.items() if len(found) > 1)
 
 
 def _silence() -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 import fastavro
 import pyarrow as pa
 import pytest
+from arrow_rows import LEAVES, RARE, batches, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from sinks.formats import find
 from sinks.formats.avro import Avro, tell_slow
 from sinks.formats.normal import legal
 from sinks.samples import sample_batch, simple_stream, typed_stream
-from tests.arrow_rows import LEAVES, RARE, batches, same
 
 
 def stream_of(data, name="s"):

@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from arrow_rows import LEAVES, RARE, batches
 from hypothesis import given, settings
 from jsonschema import Draft7Validator, FormatChecker
 
@@ -11,7 +12,6 @@ from sim.batch import TIME, Stream
 from sinks.formats.json import Json
 from sinks.formats.json_schema import JsonSchema
 from sinks.samples import sample_batch, simple_stream, typed_stream
-from tests.arrow_rows import LEAVES, RARE, batches
 
 
 def validator(form):

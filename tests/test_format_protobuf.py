@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc_tools
 import pyarrow as pa
 import pytest
+from arrow_rows import LEAVES, RARE, batches, same
 from google.protobuf import duration_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -22,7 +23,6 @@ from sinks.formats import protobuf_schema as proto
 from sinks.formats.normal import legal
 from sinks.formats.protobuf import Protobuf
 from sinks.samples import sample_batch, simple_stream, typed_stream
-from tests.arrow_rows import LEAVES, RARE, batches, same
 
 KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 EPOCH = datetime(1970, 1, 1)

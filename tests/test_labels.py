@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 from test_recovery_anomalies import TAKEOVER, within
+from typer.testing import CliRunner
 from worlds import DAY, START, acting, batches, instants, micros, model, population, scenario, tables, words
 
+from sim.cli.main import app
 from sim.engine.forecast import forecast
 
 OUTAGE = {"from": "2023-12-30", "until": "2024-02-10", "share": 0.4, "streams": {"act": {"rate": 3}}}
@@ -24,7 +28,7 @@ def world(label=False, **parts):
 
 def labels(run, incident, stream="act"):
     """Ids of the facts of a stream that carry a label, ascending."""
-    found = run["incident_fact"].filter(pl.col("incident") == incident, pl.col("stream") == stream)
+    found = run["incident_fact"].filter(pl.col("incident") == incident, pl.col("fact_stream") == stream)
     return np.sort(found["fact_id"].to_numpy())
 
 
@@ -47,7 +51,7 @@ def test_labels_say_since_when():
 def test_labels_have_the_time_and_the_entity_of_their_fact():
     run = tables(world())
     for name in ("act", "line"):
-        label = run["incident_fact"].filter(pl.col("stream") == name)
+        label = run["incident_fact"].filter(pl.col("fact_stream") == name)
         joined = label.join(run[name], left_on="fact_id", right_on=f"{name}_id", suffix="_fact")
         assert len(joined) == len(label) > 0
         assert (joined["event_time"] == joined["event_time_fact"]).all()
@@ -75,7 +79,7 @@ def test_the_data_carries_no_label_unless_it_is_asked_for():
     assert plain["act"].columns == ["act_id", "event_time", "user_id", "amount"]
     assert marked["act"].drop("incident").equals(plain["act"])
     shown = marked["act"].filter(pl.col("incident").is_not_null())["act_id"]
-    assert set(shown) == set(plain["incident_fact"].filter(pl.col("stream") == "act")["fact_id"])
+    assert set(shown) == set(plain["incident_fact"].filter(pl.col("fact_stream") == "act")["fact_id"])
 
 
 def test_the_ground_truth_can_be_left_out():
@@ -168,3 +172,12 @@ def test_shards_agree_where_facts_that_are_hit_change_what_others_look_up():
         merged = pl.concat([part[name].cast({pl.Categorical: pl.String}) for part in parts])
         key = next(column for column in frame.columns if column.endswith("_id"))
         assert merged.sort("event_time", key).equals(frame.cast({pl.Categorical: pl.String}).sort("event_time", key))
+
+
+def test_data_and_labels_go_to_stdout_side_by_side(tmp_path):
+    file = tmp_path / "world.json"
+    file.write_text(json.dumps(world() | {"end": "2024-02-01"}))
+    done = CliRunner().invoke(app, ["run", str(file), "--to", "stdout:", "--quiet"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["stream"] for row in rows} == {"user", "act", "line", "incident", "incident_fact"}
+    assert {row["fact_stream"] for row in rows if row["stream"] == "incident_fact"} == {"act", "line"}

@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 
+import fastavro
 import pyarrow.parquet as pq
 import pytest
 
@@ -65,6 +66,22 @@ def test_parquet_conforms(check, options, tmp_path):
 @pytest.mark.parametrize("options", ["", "?partition=date", "?roll_size=1KB"])
 def test_csv_conforms(check, options, tmp_path):
     check(places(tmp_path, "csv:{}" + options), read_csv)
+
+
+def read_avro(sink):
+    return {stream.name: _pairs(stream, _avro_rows(sink, stream)) for stream in sink.streams}
+
+
+def _avro_rows(sink, stream):
+    for path in _files(sink, stream):
+        with path.open("rb") as file:
+            yield from fastavro.reader(file)
+
+
+@named
+@pytest.mark.parametrize("options", ["", "?partition=date&compression=zstd", "?roll_size=2KB&compression=none"])
+def test_avro_conforms(check, options, tmp_path):
+    check(places(tmp_path, "avro:{}" + options), read_avro)
 
 
 class Printed:

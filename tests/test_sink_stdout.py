@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
+from sim.errors import ParameterError
 from sinks import open_sink
 from sinks.contract import Closed
 from sinks.merge import slices
@@ -55,6 +56,12 @@ def test_streams_are_interleaved_in_the_total_order(monkeypatch):
 def test_a_line_is_the_fact_with_the_streams_name_first(monkeypatch):
     text = printed(monkeypatch, "stdout:", batch(stream("a", 0), [START]))
     assert text == '{"stream":"a","event_time":"2024-02-28T23:59:59.000000Z","id":0}\n'
+
+
+@pytest.mark.parametrize("url", ["stdout:", "stdout:?format=csv"])
+def test_a_column_that_is_called_stream_is_refused_before_anything_is_written(monkeypatch, url):
+    with pytest.raises(ParameterError, match="order has a column 'stream'"):
+        printed(monkeypatch, url, batch(stream("order", 0, [("stream", pa.string())]), [START], stream=["x"]))
 
 
 def test_long_windows_keep_the_order_across_slices(monkeypatch):

@@ -13,12 +13,15 @@ from worlds import END, START, acting, arrow, batches, instants, micros, model, 
 from sim.batch import ALWAYS, Span, Stream
 from sim.errors import ScenarioError
 from sinks.contract import Run
+from sinks.envelopes import ENVELOPES
 from sinks.formats import find
 from sinks.formats import protobuf_schema as proto
 from sinks.formats.versions import versions
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.settings import resolve
+from sinks.kafka.values import Style, Values
+from sinks.samples import sample_batch, sample_run, simple_stream
 from sinks.target import Options, Target
 
 MARCH, JUNE, SEPTEMBER = micros("2024-03-01"), micros("2024-06-01"), micros("2024-09-01")
@@ -146,3 +149,14 @@ def test_facts_are_written_in_the_version_of_their_time(partitions, envelope):
 
 def fact_of(value):
     return value.get("after") or value.get("data") or value
+
+
+def test_a_version_begins_at_its_instant():
+    batch = sample_batch(simple_stream(), 10)
+    (edge,) = batch.times[5:6].tolist()
+    added = pa.field("flag", pa.int64(), metadata={"added": str(edge)})
+    stream = Stream("visit", batch.stream.schema.append(added), "visit_id", "customer_id")
+    style = Style(find("json"), ENVELOPES["plain"])
+    data = batch.data.append_column(added, pa.nulls(10, pa.int64()))
+    values = Values(style.versions(stream, sample_run())).of(data)
+    assert ["flag" in json.loads(value) for value in values] == [False] * 5 + [True] * 5

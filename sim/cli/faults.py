@@ -86,7 +86,7 @@ def place_of(ledger: str | None, sink: Sink, model: Model, faults: bool) -> str 
         return f"parquet:{ledger}"
     if not (faults and model.faults):
         return None
-    if sink.target.scheme in ("parquet", "csv"):
+    if sink.target.scheme in ("parquet", "csv", "avro"):
         mode = sink.target.options.get("mode")
         return f"parquet:{sink.target.location.rstrip('/')}.ledger" + (f"?mode={mode}" if mode else "")
     logging.getLogger(LOGGER).warning("faults are injected, and nobody will know which: --ledger DIR keeps account")

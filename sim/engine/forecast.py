@@ -180,7 +180,7 @@ def _stands_for(model: Model, batch: Batch, scale: Mapping[str, float]) -> float
     """How many facts of the run a batch of the pilot stands for; labels stand for as many as their facts."""
     truth, own = model.disturbances, scale[batch.stream.name]
     if truth.facts is not None and batch.stream.name == truth.facts.name:
-        streams = batch.data.column("stream")
+        streams = batch.data.column("fact_stream")
         counts = np.bincount(np.from_dlpack(streams.indices), minlength=len(streams.dictionary))
         return sum(int(n) * scale[name] for n, name in zip(counts, streams.dictionary.to_pylist(), strict=True))
     if truth.spans is not None and batch.stream.name == truth.spans.name:

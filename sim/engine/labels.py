@@ -50,7 +50,7 @@ class Labels:
             if not incident.single:
                 began = Column(self._incidents.began(hit, block, entities, times), TIME_TYPE)
             columns = {
-                "stream": Column.coded(np.full(count, self._streams[stream]), self._of_streams),
+                "fact_stream": Column.coded(np.full(count, self._streams[stream]), self._of_streams),
                 "fact_id": Column.of(rows.ids[struck]),
                 "entity": Column.coded(np.full(count, self._kinds[block.population.name]), self._entities),
                 "entity_id": Column.of(block.ids[entities]),

@@ -158,7 +158,7 @@ def label_stream(rank: int) -> Stream:
     fields = [
         _field(f"{name}_id", pa.int64(), "which label"),
         _field(TIME, TIME_TYPE, "when the fact happened"),
-        _field("stream", STRING_CODES, "the fact's stream"),
+        _field("fact_stream", STRING_CODES, "the fact's stream"),
         _field("fact_id", pa.int64(), "the fact's id there"),
         _field("entity", STRING_CODES, "the kind of the entity whose fact it is"),
         _field("entity_id", pa.int64(), "which entity"),

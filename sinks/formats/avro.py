@@ -57,10 +57,15 @@ class Avro(Format):
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The record of each row of `data`, after the header, in order."""
         made: list[bytes] = []
-        if data.num_rows:
-            for rows in self._encode(pa.RecordBatch.from_arrays(self._wire.arrays(data), schema=self._wire.schema)):
-                made += messages(rows, self.header)
+        for rows in self.records(data):
+            made += messages(rows, self.header)
         return made
+
+    def records(self, data: pa.RecordBatch) -> list[pa.Array]:
+        """The record of each row of `data`, without the header, as binary arrays that follow each other."""
+        if not data.num_rows:
+            return []
+        return self._encode(pa.RecordBatch.from_arrays(self._wire.arrays(data), schema=self._wire.schema))
 
 
 def encoder(schema: Any, wide: bool) -> Encode:

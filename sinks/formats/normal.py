@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 
 from sim.batch import TIME, TIME_TYPE, Stream
-from sim.errors import SinkError
+from sim.errors import ParameterError, SinkError
+from sinks.formats.format import NAMESPACE
 
 LOGICAL = b"logical"
 """Key of a field's metadata: what the text of a column is, `uuid` for one."""
@@ -20,6 +21,7 @@ LOGICAL = b"logical"
 RECORD = b"record"
 """Key of a field's metadata: the name of the type of a struct column, where the column's own name does not do."""
 
+_NAMESPACE = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?", re.ASCII)
 _ILLEGAL = re.compile(r"\W", re.ASCII)
 _WIDE = pa.decimal128(20, 0)
 """Unsigned numbers of 64 bits: wider than what the formats have."""
@@ -89,6 +91,18 @@ def legal(name: str, taken: Iterable[str] = ()) -> str:
     while text in taken:
         text += "_"
     return text
+
+
+def check_namespace(text: str) -> str:
+    """`text`, if it can be a namespace or is empty. Raises ParameterError otherwise."""
+    if not _NAMESPACE.fullmatch(text):
+        raise ParameterError(f"namespace: {text!r} must be names joined by dots")
+    return text
+
+
+def namespace_of(scenario: str) -> str:
+    """The namespace of the types of a scenario's streams, where nothing else is said."""
+    return f"{NAMESPACE}.{legal(scenario)}"
 
 
 def legal_names(names: Iterable[str]) -> list[str]:

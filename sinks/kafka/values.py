@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,12 +14,9 @@ from sinks.contract import Run
 from sinks.damage import COLUMN, damaged
 from sinks.envelopes import Envelope
 from sinks.formats import Format
-from sinks.formats.format import NAMESPACE
-from sinks.formats.normal import legal
+from sinks.formats.normal import check_namespace, namespace_of
 from sinks.formats.versions import versions
 from sinks.kafka.keys import key_stream
-
-_NAMESPACE = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +52,11 @@ class Style:
             text = f"{self.envelope.name} cannot be written as {self.format.name}; formats: {', '.join(sorted(able))}"
             hint = "; cloudevents-binary takes any" if self.envelope.name == "cloudevents" else ""
             raise ParameterError(text + hint)
-        if not _NAMESPACE.fullmatch(self.namespace):
-            raise ParameterError(f"namespace: {self.namespace!r} must be names joined by dots")
+        check_namespace(self.namespace)
 
     def within(self, run: Run) -> str:
         """The namespace for the streams of a run."""
-        return self.namespace or f"{NAMESPACE}.{legal(run.scenario)}"
+        return self.namespace or namespace_of(run.scenario)
 
     def versions(self, stream: Stream, run: Run) -> list[Version]:
         """How the facts of a stream are written in each version that it has in the run."""

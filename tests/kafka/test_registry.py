@@ -23,6 +23,7 @@ from sinks.envelopes import ENVELOPES
 from sinks.formats import find
 from sinks.kafka.values import Style
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
+from tests.change_rows import deletions
 from tests.kafka.broker import Broker
 from tests.kafka.reading import read
 from tests.kafka.registry import Gate
@@ -212,20 +213,6 @@ def test_binary_cloud_events_reach_the_topic(address, prefix):
         assert own["ce_id"] == str(json.loads(record.value())["visit_id"]).encode()
         assert own["ce_specversion"] == b"1.0"
         assert own["content-type"] == b"application/json"
-
-
-def deletions():
-    """Each customer is created and deleted in turns."""
-    row = pa.struct([("plan", pa.string())])
-    fields = [("event_time", pa.timestamp("us", "UTC")), ("c_change_id", pa.int64()), ("customer_id", pa.int64())]
-    fields += [("op", pa.string()), ("before", row), ("after", row)]
-    stream = Stream("c_change", pa.schema(fields), "c_change_id", "customer_id")
-    batch = sample_batch(VISIT, 28)
-    rows = [{"plan": "x"} if i // 7 % 2 == 0 else None for i in range(28)]
-    columns = [batch.data.column(name) for name in ("event_time", "visit_id", "customer_id")]
-    columns.append(pa.array(["create" if row else "delete" for row in rows]))
-    columns += [pa.array([None if row else {"plan": "x"} for row in rows], row), pa.array(rows, row)]
-    return Batch(stream, pa.RecordBatch.from_arrays(columns, schema=stream.schema), batch.start, batch.until)
 
 
 @pytest.mark.parametrize("form", ["json", "avro"])
