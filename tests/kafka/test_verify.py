@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -12,15 +13,14 @@ from typer.testing import CliRunner
 from sim.cli.main import app
 from tests.kafka.reading import read
 
+SOUND = re.compile(rb'{"act_id":\d+,[ -~]*"amount":\d+}')
 LATE = {"type": "lognormal", "median": "10min", "sigma": 1}
 WORLD = {
     "name": "world",
     "start": "2024-01-01",
     "end": "2024-01-20",
     "entities": {"user": {"initial": {"count": 200}}},
-    "streams": {
-        "act": {"entity": "user", "rate": "3/day", "attributes": {"amount": {"type": "normal", "mean": 5, "sd": 1}}}
-    },
+    "streams": {"act": {"entity": "user", "rate": "3/day", "attributes": {"amount": {"type": "poisson", "mean": 9}}}},
     "faults": {
         "act": {
             "bound": "3h",
@@ -60,7 +60,7 @@ def test_what_was_injected_is_all_that_differs(topic, tmp_path):
 
 
 def test_what_somebody_else_sends_is_found(topic, address, prefix, tmp_path):
-    sound = [record for record in read(address, f"{prefix}act") if record.value().endswith(b'"}')]
+    sound = [record for record in read(address, f"{prefix}act") if SOUND.fullmatch(record.value())]
     producer = Producer({"bootstrap.servers": address})
     producer.produce(f"{prefix}act", b"no fact", sound[0].key(), partition=0)
     producer.produce(f"{prefix}act", sound[0].value(), sound[0].key(), partition=sound[0].partition())
