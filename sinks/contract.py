@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, final
 
-from sim.errors import DeliveryError, SinkError
+from sim.errors import DeliveryError, ParameterError, SinkError
 from sinks.staging import Staged
 from sinks.words import nearest
 
@@ -96,6 +96,8 @@ class Sink(ABC):
     interleaved: ClassVar[bool] = False
     damages: frozenset[str] = frozenset()
     """The kinds of damage (`sinks.damage`) that the sink can do to what it writes, with its options."""
+    resumable: bool = False
+    """Whether an output that was broken off can be gone on with, so that every fact is in it once."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -105,14 +107,25 @@ class Sink(ABC):
         self.report: Report | None = None
         self.blocked = 0.0
         """Seconds for which the sink has waited for its target, as far as it can tell."""
+        self.resuming = False
+        self.resumed: dict[str, int] = {}
+        """Facts of each stream that are in the output already, where `open` found one to go on with."""
         self._state = "new"
         self._written: dict[str, int] = {}
         self._committed: dict[str, int] = {}
 
     @final
-    def open(self, streams: Sequence[Stream], run: Run) -> None:
-        """Make ready for `streams`, given by rank. Raises SinkError where the target cannot take them."""
+    def open(self, streams: Sequence[Stream], run: Run, resume: bool = False) -> None:
+        """Make ready for `streams`, given by rank. Raises SinkError where the target cannot take them.
+
+        With `resume`, goes on with what an earlier process has left behind of this very run, if there is anything;
+        `resumed` says how far it came. Raises SinkError where it is of another run, ParameterError where the sink is
+        not `resumable`.
+        """
         self._expect("new", "open")
+        if resume and not self.resumable:
+            raise ParameterError(f"{self.target.url}: cannot be resumed: {self.unresumable}")
+        self.resuming = resume
         self.streams, self.run = tuple(streams), run
         self._written = {stream.name: 0 for stream in streams}
         self._committed = dict(self._written)
@@ -185,6 +198,11 @@ class Sink(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def unresumable(self) -> str:
+        """Why the output cannot be resumed."""
+        return f"{self.scheme}: keeps no account of what it has taken"
 
     @property
     def committed(self) -> dict[str, int]:

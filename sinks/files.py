@@ -38,6 +38,7 @@ class FileSink(Sink):
 
     durable = True
     guarantee = "exactly once; committed windows in finished files, which outlive the process"
+    resumable = True
     growth: ClassVar[int] = 1
     """How much larger facts may become in this format than they are in Arrow."""
 
@@ -67,9 +68,10 @@ class FileSink(Sink):
         from sinks.manifest import Manifest
 
         self._layout: Layout = Layout(Path(self.target.location), self.scheme, run)
-        self._layout.claim(self._overwrite, [stream.name for stream in streams])
         self._manifest: Manifest = Manifest.of(self.scheme, run, streams)
-        self._listed = self._published = 0
+        if not (self.resuming and self._take_up()):
+            self._layout.claim(self._overwrite, [stream.name for stream in streams])
+        self._listed = self._published = sum(map(len, self._manifest.files.values()))
         with self._guarded():
             self._manifest.save(self._layout.manifest)
             self._layout.tell()
@@ -80,7 +82,16 @@ class FileSink(Sink):
         from sinks.rolling import Rolling, StreamFiles
 
         rolling = Rolling(self._size, min(PIECE, max(1, self._size // self.growth)), self._span, self._by_date)
-        return StreamFiles(stream, self._layout, rolling, lambda path: self._begin(path, stream))
+        there = len(self._manifest.files[stream.name])
+        return StreamFiles(stream, self._layout, rolling, lambda path: self._begin(path, stream), there)
+
+    def _take_up(self) -> bool:
+        """Go on with what this shard has left behind, if it has; what it had not listed yet is made anew."""
+        with self._guarded():
+            if not self._layout.resume(self._manifest):
+                return False
+        self.resumed = {name: sum(file.facts for file in files) for name, files in self._manifest.files.items()}
+        return True
 
     def _write(self, batch: Batch) -> None:
         self._pending[batch.stream.name].append(batch)

@@ -21,6 +21,7 @@ from typing import Any
 from sim.errors import SinkError
 from sinks import manifest
 from sinks.contract import Run
+from sinks.manifest import Manifest
 
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 _MANIFEST = re.compile(r"^manifest(-\d+-of-\d+)?\.json$")
@@ -64,6 +65,25 @@ class Layout:
             self._refuse_leftovers(streams)
         except OSError as error:
             raise self._refuse(error.strerror or str(error)) from error
+
+    def resume(self, mine: Manifest) -> bool:
+        """Enter into `mine` what this shard has left behind of the same run, and delete what that does not list.
+
+        False where there is nothing; raises SinkError where it is of another run.
+        """
+        document = manifest.read(self.manifest)
+        if document is None:
+            return False
+        if reason := manifest.difference(document, self.kind, self.run):
+            raise self._refuse(f"holds the output of another run, which cannot be gone on with: {reason}")
+        mine.take_up(document)
+        listed = {file.path for files in mine.files.values() for file in files}
+        name = re.compile(rf"^\.?part-\d{{5,}}-{self.run.shard}-of-{self.run.shards}\.{self.kind}(\.tmp)?$")
+        for stream in mine.files:
+            for path in list((self.root / stream).rglob("*")):
+                if name.match(path.name) and path.relative_to(self.root).as_posix() not in listed:
+                    path.unlink()
+        return True
 
     def tell(self) -> None:
         """Put the truth beside the facts, in one step, or take away that of an earlier run: the first shard does it."""

@@ -59,6 +59,11 @@ class Manifest:
         described = {stream.name: _describe(stream) for stream in streams}
         return cls(kind, run, described, {name: [] for name in described})
 
+    def take_up(self, document: dict[str, Any]) -> None:
+        """Enter the files of an earlier manifest of the same run."""
+        for name, stream in document["streams"].items():
+            self.files[name] = [File(**file) for file in stream["files"]]
+
     def add(self, stream: str, files: Iterable[File]) -> None:
         """Enter finished files of a stream."""
         self.files[stream].extend(files)
@@ -99,6 +104,17 @@ def identity(kind: str, run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "shards": run.shards,
     } | times
+
+
+def difference(document: dict[str, Any], kind: str, run: Run) -> str:
+    """In words, what makes an earlier manifest one of another run; empty where nothing does."""
+    mine = identity(kind, run)
+    other = [name for name in mine if document.get(name) != mine[name]]
+    if other == ["digest"]:
+        return "the scenario, a value replaced by --set, or the version of datagen is another"
+    return "; ".join(
+        f"{name} is {document.get(name)!r} there, {mine[name]!r} here" for name in other if name != "digest"
+    )
 
 
 def read(path: Path) -> dict[str, Any] | None:

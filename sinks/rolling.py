@@ -73,16 +73,18 @@ class Rolling:
 
 
 class StreamFiles:
-    """The files of one stream. `add` takes committed facts in order; `publish` makes sealed files visible."""
+    """The files of one stream, of which `there` exist. `add` takes committed facts in order, `publish` shows files."""
 
-    def __init__(self, stream: Stream, layout: Layout, rolling: Rolling, begin: Callable[[Path], Writer]) -> None:
+    def __init__(
+        self, stream: Stream, layout: Layout, rolling: Rolling, begin: Callable[[Path], Writer], there: int = 0
+    ) -> None:
         self.stream = stream
         self._layout = layout
         self._rolling = rolling
         self._begin = begin
         self._buffer: list[pa.RecordBatch] = []
         self._bucket: tuple[int, int] | None = None
-        self._number = 0
+        self._number = there
         self._open: _OpenFile | None = None
         self._sealed: list[tuple[Path, Path, File]] = []
         self.buffered = 0

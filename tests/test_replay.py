@@ -132,6 +132,46 @@ def test_a_missing_shard_is_told(recorded, tmp_path):
     assert "1 of 3 shards" in result.stderr
 
 
+FAULTY = """
+name: faulty
+start: 2024-01-01
+end: 2024-01-20
+entities: {customer: {initial: {count: 100}}}
+faults:
+  order:
+    bound: 1d
+    late: {probability: 20%, delay: {type: exponential, mean: 2h}}
+    duplicates: {probability: 5%, after: {type: exponential, mean: 20s}}
+    clock_skew: {share: 30%, offset: {type: exponential, mean: 1h}}
+streams:
+  order: {entity: customer, rate: 5/day, attributes: {coupon: {type: choice, values: {X: 1}, added: 2024-01-10}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faulty")
+    (folder / "faulty.yaml").write_text(FAULTY)
+    words = ("run", str(folder / "faulty.yaml"), "-q", "--to")
+    assert invoke(*words, f"parquet:{folder / 'out'}").exit_code == 0
+    return folder / "out", invoke(*words, "stdout:").stdout.splitlines()
+
+
+def test_facts_that_came_late_or_twice_or_with_a_wrong_time_are_all_there_in_order_of_their_times(faulty):
+    folder, printed = faulty
+    replayed = invoke("replay", f"parquet:{folder}", "-q").stdout.splitlines()
+    times = [json.loads(line)["event_time"] for line in replayed]
+    assert sorted(replayed) == sorted(printed) != printed
+    assert times == sorted(times)
+
+
+def test_a_column_that_comes_at_an_instant_comes_later_when_that_is_moved(faulty):
+    folder, _ = faulty
+    (span,), (moved,), looped = (play(folder, **ways).streams[1].spans for ways in ({}, {"shift": 5}, {"passes": 2}))
+    assert (moved.column, moved.start - span.start) == ("coupon", 5)
+    assert looped == ()
+
+
 def test_windows_are_small_however_long_the_recording_is(tmp_path, monkeypatch):
     monkeypatch.setattr("sim.delivery.replay.recording.WINDOW", 512)
     record(tmp_path / "o", sizes=(20_000, 20_000))

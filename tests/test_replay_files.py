@@ -143,7 +143,7 @@ def test_as_many_lanes_as_overlap_at_once():
 def test_more_overlap_than_can_be_merged_is_refused_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("sim.delivery.replay.recording.LANES", 10)
     write(tmp_path / "f.parquet", rng().permutation(300), group=10)
-    with pytest.raises(ParameterError, match=r"30 row groups of 30 overlap in time, at most 10 .*sort the files by ts"):
+    with pytest.raises(ParameterError, match=r"30 row groups of 30 overlap in time, at most 10 .*sort the rows by ts"):
         play(tmp_path / "f.parquet")
 
 
@@ -216,6 +216,21 @@ def test_a_file_that_is_gone_or_changed_meanwhile_ends_the_run_with_its_name(tmp
     with pytest.raises(Exception, match=r"visit.*parquet"):
         list(recording.batches())
     assert invoke("replay", f"parquet:{tmp_path / 'o'}").exit_code == 2
+
+
+def test_options_that_would_do_nothing_or_harm_are_refused(tmp_path):
+    record(tmp_path / "o")
+    source = f"parquet:{tmp_path / 'o'}"
+    for words, text in [
+        (("--jitter", "1h"), "it needs --amplify"),
+        (("--seed", "1"), "it needs --blend"),
+        (("--to", f"parquet:{tmp_path}/x/../o?mode=overwrite"), "both the recording and the sink"),
+        (("--at", "soon"), "--at"),
+        (("--rate", "5"), "--rate"),
+    ]:
+        result = invoke("replay", source, *words)
+        assert (result.exit_code, text in result.stderr) == (2, True), result.stderr
+    assert len(invoke("replay", source, "-q").stdout.splitlines()) == 2 * 753
 
 
 def test_what_the_manifest_says_is_not_asked_for_again(tmp_path):

@@ -79,6 +79,11 @@ def test_keys_that_are_nowhere_in_the_values_get_a_column(broker):
     assert [fact["record_key"] for fact in replay(broker, "beside")] == [f"c{n % 3}" for n in range(9)]
 
 
+def test_keys_that_are_no_text_are_shown_in_hexadecimal(broker):
+    send(broker, "binary", [(b"\xff\x01", {"n": 1})])
+    assert replay(broker, "binary")[0]["record_key"] == "ff01"
+
+
 def test_ids_are_found_by_their_name(broker):
     send(broker, "shop.order", [{"order_id": 100 - n} for n in range(4)])
     assert [list(fact) for fact in replay(broker, "shop.order")] == [["stream", "event_time", "order_id"]] * 4

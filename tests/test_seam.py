@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from fake_batches import STREAMS, fake_batches
@@ -50,11 +49,9 @@ def small(tmp_path):
 def test_history_and_live_part_are_the_facts_of_one_run(small, tmp_path):
     lake = tmp_path / "lake"
     words = ("run", small, "--start", "now-2d", "--end", "now+3s", "--to", f"parquet:{lake}", "--json")
-    began = time.time()
     result = invoke(*words, "--then-live", f"csv:{tmp_path / 'live'}")
     assert result.exit_code == 0, result.stderr
     said = json.loads(result.stdout)
-    assert time.time() - began > 3
     assert said["until"] == said["end"] == said["live"]["start"]
     assert said["live"]["until"] == said["live"]["end"]
     again = invoke("run", small, "--start", said["start"], "--end", said["live"]["end"], "--to", "stdout:", "-q")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sim.cli.job import Job
+from sim.cli.job import FAULTLESS, Job
 from sim.cli.sightings import Chunk, Source, run_of
 from sim.delivery.audit import BROKEN, Audit, Evidence, audit
 from sim.delivery.faults import CORRUPT, MISSING
@@ -137,7 +137,7 @@ def _seed(question: Question, told: Mapping[str, Any]) -> int | None:
 
 
 def _same(model: Model, told: Mapping[str, Any], question: Question) -> None:
-    if told and told.get("digest") != model.digest:
+    if told and str(told.get("digest")).removesuffix(FAULTLESS) != model.digest:
         raise ParameterError(
             f"{question.scenario}: is not the scenario of that run ({told.get('scenario')!r}, from {told.get('start')} "
             f"until {told.get('end')}): give the options that it was run with, --set too"

@@ -71,7 +71,8 @@ def execute(
         run = job.run(model)
         told = partial(deliver, streams=model.streams, stop=stop, on_progress=way.on_progress)
         if (live := execution.live) is None:
-            told(way.batches, sink, run=run, limit=way.limit, schedule=execution.schedule, outcome=outcome)
+            schedule, resume = execution.schedule, job.resume
+            told(way.batches, sink, run=run, limit=way.limit, schedule=schedule, outcome=outcome, resume=resume)
             return
         seam, later = Seam(way.batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
         with live.sink:

@@ -61,7 +61,9 @@ def injected(
     if job.ledger is None:
         yield Way(inject(source, model.streams, faults, run.seed, None, damages), None, on_progress)
         return
-    with Ledger(open_sink(job.ledger), model.streams, run, job.span) as ledger:
+    # Of a run that is gone on with everything is simulated again, and so the ledger is made again from the beginning.
+    again = "?mode=overwrite" if job.resume and "?" not in job.ledger else ""
+    with Ledger(open_sink(job.ledger + again), model.streams, run, job.span) as ledger:
 
         def tell(progress: Progress) -> None:
             ledger.commit(progress.watermark)

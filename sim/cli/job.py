@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from sim.errors import ParameterError, SimulationError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 WORKERS_USE = ("sim.cli.main", "sim.cli.execute", "sim.engine.simulate", "sim.model.compile", "sim.scenario.loader")
 """The modules that a worker needs, whatever its job."""
+
+FAULTLESS = "-faultless"
+"""What the digest of a run ends in that leaves out the faults of its scenario."""
 
 HOUR = 3_600_000_000
 """Microseconds."""
@@ -41,6 +45,7 @@ class Job:
     settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str | None = None
     compiled: bytes | None = field(default=None, repr=False)
+    resume: bool = False
     speaks: bool = True
     faults: bool = True
     ledger: str | None = None
@@ -70,8 +75,10 @@ class Job:
         from sinks.contract import Run
 
         seed = model.seed if self.seed is None else self.seed
+        # The output of a run with faults is no part of one without.
+        digest = model.digest if self.faults or not model.faults else model.digest + FAULTLESS
         truth = document(model) if self.shard[0] == 1 else None
-        return Run(model.name, model.digest, seed, model.start, model.end, *self.shard, truth=truth)
+        return Run(model.name, digest, seed, model.start, model.end, *self.shard, truth=truth)
 
     def sink(self) -> Sink:
         """The sink, not opened yet. Raises ParameterError where the URL or a setting makes no sense."""
@@ -114,7 +121,8 @@ def write_shard(job: Job, link: Link) -> Outcome:
     model = job.model()
     sink, run = job.sink(), job.run(model)
     with injected(job, model, job.batches(model), None, link.send, sink.damages) as way:
-        return deliver(way.batches, sink, model.streams, run, stop=link.stop, on_progress=way.on_progress)
+        told = partial(deliver, stop=link.stop, on_progress=way.on_progress, resume=job.resume)
+        return told(way.batches, sink, model.streams, run)
 
 
 def send_shard(job: Job, link: Link) -> Outcome:

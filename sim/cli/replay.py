@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +14,12 @@ from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, failures, tell
 from sim.cli.values import parse_pairs, parse_passes, parse_span
-from sim.errors import DatagenError
+from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
+    from sim.delivery.replay.playing import Play
     from sim.delivery.schedule import Schedule
+    from sinks.contract import Sink
 
 
 def replay(
@@ -122,6 +125,7 @@ def replay(
     from sim.delivery.pipeline import Outcome, deliver
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.playing import Play
+    from sim.delivery.schedule import parse_pace
     from sinks.registry import open_sink
 
     notices.show()
@@ -129,7 +133,7 @@ def replay(
     naming = Naming(time, key, id, tuple(stream or ()), tuple(rekey or ()))
     sink = open_sink(to, parse_pairs("-X", setting or []))
     interval = when.instant("--start", start, present), when.instant("--end", end, present)
-    target = when.instant("--at", at, present)
+    when.instant("--at", at, present)  # whether it makes sense, before anything is read
     play = Play(
         passes=parse_passes(loop),
         copies=amplify,
@@ -138,9 +142,14 @@ def replay(
         fixed=frozenset(fixed or ()),
         rekeyed=frozenset(rekey or ()),
     )
-    told = progress is not False and not quiet
-    schedule, outcome = _schedule(speed, rate, target, present), Outcome()
+    _check(source, sink, play, seed, blend)
+    told, outcome = progress is not False and not quiet, Outcome()
+    parse_pace(speed, rate)
     with Interruption() as interruption, opened(source, naming, interruption.stop, told) as recording:
+        # Topics may have taken a while to read: now is when they have been.
+        present = when.now()
+        target = when.instant("--at", at, present)
+        schedule = _schedule(speed, rate, target, present)
         facts = played(recording.part(*interval), play, target, blend or [], seed)
         run, legs = facts.run, [Leg(outcome, facts.run, sink)]
         try:
@@ -153,6 +162,17 @@ def replay(
             raise
     tell(legs, json=json, quiet=quiet)
     raise typer.Exit(interruption.exit_code if outcome.stopped else 0)
+
+
+def _check(source: str, sink: Sink, play: Play, seed: int | None, blend: list[str] | None) -> None:
+    """Raise ParameterError for options that would do nothing, or harm."""
+    if seed is not None and not blend:
+        raise ParameterError("--seed is for simulations: it needs --blend")
+    if play.jitter and play.copies == 1:
+        raise ParameterError("--jitter delays further copies of entities: it needs --amplify")
+    scheme, _, place = source.partition(":")
+    if scheme == sink.scheme == "parquet" and Path(place).resolve() == Path(sink.target.location).resolve():
+        raise ParameterError(f"{source} cannot be both the recording and the sink: choose another folder for --to")
 
 
 def _schedule(speed: str, rate: str | None, target: int | None, present: int) -> Schedule | None:

@@ -69,6 +69,9 @@ def run(
     until: Annotated[
         str, typer.Option(metavar="WHEN", help="With --then-live: where the history ends and the live part begins.")
     ] = "now",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
+    ] = False,
     faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")] = True,
     ledger: Annotated[
         str | None,
@@ -116,12 +119,19 @@ def run(
         end = f"now+{AT_LEAST}"
     overrides = parse_overrides(override or [], **when.interval(start, end, present))
     pairs = parse_pairs("-X", setting or [])
-    span = parse_span("--ledger-window", ledger_window)
-    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs, faults=faults, span=span)
+    if then_live is not None and resume:
+        raise ParameterError("--resume does not go with --then-live")
+    job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs)
+    job = replace(job, resume=resume, faults=faults, span=parse_span("--ledger-window", ledger_window))
     with Interruption() as interruption:
         if workers > 1:
             prepare(workers, WORKERS_USE)
-        sink, model = job.sink(), job.model()
+        sink = job.sink()
+        if resume and not sink.resumable:
+            raise ParameterError(f"--resume: {sink.target.url}: {sink.unresumable}")
+        model = job.model()
+        if resume and limit is not None and faults and model.faults:
+            raise ParameterError("--limit and --resume do not go together where faults are injected")
         job = replace(job, ledger=place_of(ledger, sink, model, faults))
         live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
         outcome, whole = Outcome(), job.run(model)

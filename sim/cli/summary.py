@@ -61,6 +61,7 @@ def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> dict[str, A
         "failed": failures(outcome),
         "bytes": outcome.bytes,
         "files": sum(report.files for report in outcome.reports),
+        "resumed": outcome.resumed,
         "elapsed_s": round(outcome.elapsed_s, 3),
         "facts_per_s": round(outcome.total / max(outcome.elapsed_s, 1e-9)),
         "stopped": outcome.stopped,
@@ -128,6 +129,8 @@ def sentence(outcome: Outcome, run: Run, sink: Sink) -> str:
     where = f"{sink.target.url} ({size(outcome.bytes)}{f' in {files:,} files' if files else ''})"
     until = instant(run.start if outcome.watermark is None else outcome.watermark)
     parts = [f"{outcome.total:,} facts of {run.scenario} until {until} to {where} in {clock(outcome.elapsed_s)}"]
+    if outcome.resumed:
+        parts.append(f"{outcome.resumed:,} facts were there already")
     if failed := failures(outcome):
         parts.append("not delivered: " + ", ".join(f"{count:,} ({reason})" for reason, count in failed.items()))
     if (account := outcome.punctuality) is not None:

@@ -112,4 +112,6 @@ def _recording(url: str, topics: Sequence[Topic]) -> Recording:
     recorded = tuple(topic.recorded(rank) for rank, topic in enumerate(full))
     skipped = sum(topic.skipped for topic in topics)
     notes = (f"{url}: {skipped:,} records without a value (deletions) are left out",) if skipped else ()
-    return Recording("+".join(topic.name for topic in full), recorded, *bounds(recorded), notes=notes)
+    recording = Recording("-".join(topic.name for topic in full), recorded, *bounds(recorded), notes=notes)
+    recording.check()
+    return recording

@@ -141,7 +141,9 @@ class Pacer:
                 self._break_off(ready)
                 return
             self._release(staged, due)
+        waited = self._sink.blocked
         self._sink.commit(ready.window.until)
+        self.punctuality.blocked_s += self._sink.blocked - waited
         self._tell(ready.window)
         self._idle_since = self._clock()
 

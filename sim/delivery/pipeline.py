@@ -16,7 +16,7 @@ from sim.batch import Batch, Stream
 from sim.delivery.pacing import Pacer, Punctuality
 from sim.delivery.relay import Relay
 from sim.delivery.schedule import Schedule
-from sim.delivery.windows import Window, limited, windows
+from sim.delivery.windows import Window, limited, remaining, windows
 from sim.errors import SinkError
 from sinks.contract import Closed, Report, Run, Sink
 
@@ -36,8 +36,9 @@ class Progress:
 class Outcome:
     """What a run committed, per stream name, and how it ended.
 
-    `reports` are the sinks' own words, one a worker. `watermark` is None where no window was completed; `stopped` says
-    that a stop event cut the run short, `closed` that the reader of the output went away.
+    `reports` are the sinks' own words, one a worker; `resumed` counts facts that were there already. `watermark` is
+    None where no window was completed; `stopped` says that a stop event cut the run short, `closed` that the reader of
+    the output went away.
     """
 
     facts: dict[str, int] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Outcome:
     stopped: bool = False
     closed: bool = False
     punctuality: Punctuality | None = None
+    resumed: int = 0
     reports: list[Report] = field(default_factory=list)
 
     @property
@@ -72,6 +74,7 @@ class Outcome:
         self.watermark = min(marks, default=None)
         self.stopped |= other.stopped
         self.closed |= other.closed
+        self.resumed += other.resumed
         self.reports.extend(other.reports)
 
 
@@ -87,13 +90,15 @@ def deliver(
     on_progress: Callable[[Progress], None] | None = None,
     outcome: Outcome | None = None,
     opened: bool = False,
+    resume: bool = False,
 ) -> Outcome:
     """Open the sink (unless it is `opened` already), hand it every window of `batches` in order, close it.
 
     `limit` ends the run after that many facts in the total order, `schedule` says when facts leave (None: as fast as
     possible), `stop` ends it after the window in hand, or at once where a schedule is kept. Errors of the simulation
     and of the sink come out as they are, after the sink was closed; `outcome` then still holds what had been committed.
-    A sink that says `Closed` ends the run without an error.
+    A sink that says `Closed` ends the run without an error. With `resume` the sink goes on with what an earlier process
+    has left behind of this run: what is in it already is simulated again, and not delivered.
     """
     stop, outcome = stop or threading.Event(), outcome or Outcome()
     outcome.facts.update({stream.name: 0 for stream in streams})
@@ -101,9 +106,11 @@ def deliver(
     began = time.monotonic()
     try:
         if not opened:
-            sink.open(streams, run)
+            sink.open(streams, run, resume)
+        outcome.resumed = sum(sink.resumed.values())
         relays = _relays(sink, schedule, stop, outcome, on_progress)
-        _feed(source if limit is None else limited(source, limit), relays, sink, outcome)
+        wanted = source if limit is None else limited(source, limit)
+        _feed(remaining(wanted, sink.resumed) if sink.resumed else wanted, relays, sink, outcome)
     finally:
         outcome.stopped = stop.is_set()
         _close(sink, outcome)

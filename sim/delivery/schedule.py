@@ -95,7 +95,7 @@ class Speed(Schedule):
         self._step = max(1, round(SLICE * speed * _MICROSECONDS))
 
     def _enter(self, window: Window) -> None:
-        if self.origin is None:
+        if self.origin is None and window.batches:
             self.origin = window.start
 
     def _boundary(self, first: int) -> int:

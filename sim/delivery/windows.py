@@ -7,7 +7,7 @@ by rank.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -74,6 +74,24 @@ def windows(batches: Iterable[Batch], streams: int) -> Iterator[Window]:
             names = ", ".join(batch.stream.name for batch in group)
             raise SimulationError(f"the window at {start} is not whole: {len(group)} of {streams} streams ({names})")
         yield Window(group, start, until)
+
+
+def remaining(source: Iterable[Window], there: Mapping[str, int]) -> Iterator[Window]:
+    """The windows of a run without the first facts of each stream, `there` by name: those are delivered already.
+
+    A window that loses facts begins with the first that is left.
+    """
+    left = dict(there)
+    for window in source:
+        if not any(left.values()):
+            yield window
+            continue
+        gone = [min(left.get(batch.stream.name, 0), len(batch)) for batch in window.batches]
+        for batch, count in zip(window.batches, gone, strict=True):
+            left[batch.stream.name] = left.get(batch.stream.name, 0) - count
+        ahead = [int(times[i]) for times, i in zip(window.times, gone, strict=True) if i < len(times)]
+        start = min(ahead, default=window.until - 1) if any(gone) else window.start
+        yield window.rows(gone, [len(batch) for batch in window.batches], start, window.until)
 
 
 def limited(source: Iterable[Window], facts: int) -> Iterator[Window]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -37,12 +38,29 @@ _HOPELESS = frozenset(
 )
 
 
+_PASSING = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
+"""Why messages fail in a transaction that is sent again as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A client's account at one moment."""
+
+    handed: int
+    bytes: int
+    graves: int
+    lost: int
+    refused: int
+    failed: Counter[str]
+
+
 class Client:
     """A producer whose every message is accounted for: acknowledged, failed (by reason) or still under way.
 
     The client library reports failures only, one callback each; it holds a message in its queue until its fate is
     decided, so acknowledged = handed over - failed - still queued, at no cost for those that go well.
-    Raises ParameterError where the settings are refused.
+    Where messages are sent in transactions, one that fails because brokers are away is no loss yet. Raises
+    ParameterError where the settings are refused.
     """
 
     def __init__(self, settings: Settings, url: str) -> None:
@@ -50,13 +68,15 @@ class Client:
         self.handed = 0
         self.bytes = 0
         self.graves = 0
-        """Tombstones, which are messages but no facts."""
+        """Tombstones and checkpoints, which are messages but no facts."""
         self.waited = 0.0
         """Seconds of waiting for room in the client's queue, which empties as brokers acknowledge."""
-        self._lost = 0
+        self._lost = self._refused = 0
+        self._transactional = "transactional.id" in settings.values
+        self._lasting = ""
         self.hopeless: str | None = None
         self._settings = settings
-        self._url = url
+        self.url = self._url = url
         self._trouble = self._refusal = ""
         ours = {"error_cb": self._on_error, "on_delivery": self._on_delivery, "delivery.report.only.error": True}
         values: dict[str, Any] = {**settings.values, **ours}
@@ -99,10 +119,26 @@ class Client:
             self.handed += len(some.values)
             self.failed.update(done.refused)
             self._lost += done.refused.total()
+            self._refused += done.refused.total()
+            self._lasting = next(iter(done.refused), self._lasting)
             self.waited += done.waited
             self.producer.poll(0)
         self.bytes += messages.bytes
         self.graves += messages.graves
+
+    def standing(self) -> Standing:
+        """The account as it is now."""
+        return Standing(self.handed, self.bytes, self.graves, self._lost, self._refused, Counter(self.failed))
+
+    def restore(self, standing: Standing) -> None:
+        """Forget what has happened since: a transaction was aborted."""
+        self.handed, self.bytes, self.graves = standing.handed, standing.bytes, standing.graves
+        self._lost, self._refused, self.failed = standing.lost, standing.refused, Counter(standing.failed)
+
+    def lasting_failure(self) -> str:
+        """Why messages were refused for another reason than that brokers were away; empty where none were."""
+        reason, self._lasting = self._lasting, ""
+        return self._settings.redact(reason)
 
     def broken(self, error: KafkaException) -> SinkError:
         """What the client library says, for a user's eyes."""
@@ -139,6 +175,9 @@ class Client:
             return
         self.failed[error.str()] += 1
         self._lost += 1
+        if self._transactional and error.code() in _PASSING:
+            return
+        self._lasting = error.str()
         if error.code() in _HOPELESS or error.fatal():
             self.hopeless = f"topic {message.topic()!r}: {error.str()}{self._because()}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sim.errors import ParameterError
@@ -34,7 +34,7 @@ DEFAULTS = {
 
 OURS = {
     "delivery.report.only.error": "datagen counts what is acknowledged itself",
-    "transactional.id": "datagen does not write in transactions",
+    "transactional.id": "datagen names its transactions itself, where exactly_once=true asks for them",
 }
 """Settings that cannot be given, and why."""
 
@@ -59,6 +59,11 @@ class Settings:
     secrets: frozenset[str]
     places: Mapping[str, str]
     registry: Mapping[str, str] = field(default_factory=dict)
+
+    def within_transactions(self, name: str, timeout_ms: int) -> Settings:
+        """These settings for a producer of transactions, which is known by `name`."""
+        ours = {"transactional.id": name, "transaction.timeout.ms": str(timeout_ms), "enable.idempotence": "true"}
+        return replace(self, values={**self.values, **ours})
 
     def refused(self, text: str) -> ParameterError:
         """The client's refusal of these settings, in which place it was given, with the nearest name."""

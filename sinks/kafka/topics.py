@@ -80,6 +80,16 @@ class Topics:
             self._examine(existing, run)
         return {topic: len(there[topic].partitions) if topic in there else self._count(topic) for topic in wanted}
 
+    def keep(self, topic: str, settings: Mapping[str, str], replication: int) -> None:
+        """Create a topic of one partition with settings of its own, unless it is there."""
+        if topic not in self._admin.list_topics(timeout=self._timeout).topics:
+            asked = NewTopic(topic, 1, replication or -1, config=dict(settings))
+            refused: list[str] = []
+            for future in self._admin.create_topics([asked], operation_timeout=self._timeout).values():
+                if not self._is_created(topic, future, refused):
+                    raise SinkError(refused[-1])
+            self._count(topic)
+
     def _count(self, topic: str) -> int:
         # A new topic is known to its leader a moment after it was created.
         deadline = time.monotonic() + _KNOWN

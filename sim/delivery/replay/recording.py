@@ -12,7 +12,6 @@ import numpy as np
 from sim.batch import Batch, Stream
 from sim.delivery.replay.lanes import Lane, chains, merged
 from sim.delivery.replay.reading import Chunk, Group, Shape, ascending, column_times, opened, ordered_parts
-from sim.delivery.windows import Window
 from sim.errors import ParameterError
 
 WINDOW = 262_144
@@ -26,14 +25,14 @@ LEAST = 256
 HELD = 2_097_152
 """The most rows that all lanes together hold."""
 
-LANES = 1024
-"""The most row groups that may overlap at one instant: as many files are open then."""
+LANES = 512
+"""The most row groups that may overlap at one instant, in all streams: as many files are open then."""
 
 UNSORTED = 2**30
 """Bytes of rows that may have to be held because they are not in order of time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
     """A stream of a recording: where its rows are, and how they become facts; `largest` is its largest id or key."""
 
@@ -108,8 +107,14 @@ class Recording:
 
     def check(self) -> None:
         """Raise ParameterError where the rows are too far out of order to be merged."""
+        lanes = {recorded: len(chains(recorded.groups)) for recorded in self.recorded}
+        if sum(lanes.values()) > LANES:
+            worst = max(lanes, key=lambda recorded: lanes[recorded])
+            clock, groups = worst.shape.clock.column, len(worst.groups)
+            overlap = f"{lanes[worst]:,} row groups of {groups:,} overlap in time, at most {LANES:,} can be merged"
+            raise ParameterError(f"{worst.stream.name}: {overlap}: sort the rows by {clock} first")
         for recorded in self.recorded:
-            _check(recorded)
+            _check_memory(recorded)
 
     def _window(self, lanes: Sequence[Lane], taken: Sequence[list[Chunk]], start: int, until: int) -> Iterator[Batch]:
         for recorded in self.recorded:
@@ -133,11 +138,6 @@ def bounds(recorded: Sequence[Recorded]) -> tuple[int, int]:
     return first, last + max(1, (last - first) // max(1, facts - 1))
 
 
-def window_of(batches: Sequence[Batch]) -> Window:
-    """Batches that share a window, as one."""
-    return Window(tuple(batches), batches[0].start, batches[0].until)
-
-
 def _part(recorded: Recorded, start: int, end: int) -> Recorded:
     kept = tuple(group for group in recorded.groups if group.rows and group.first < end and group.last >= start)
     return Recorded(recorded.shape, kept, recorded.largest)
@@ -159,20 +159,15 @@ def _cuts(chunks: Sequence[Chunk], start: int, until: int, most: int) -> Iterato
     yield from pairwise([start, *inner[inner > start].tolist(), until])
 
 
-def _check(recorded: Recorded) -> None:
+def _check_memory(recorded: Recorded) -> None:
     name, groups, clock = recorded.stream.name, recorded.groups, recorded.shape.clock.column
-    if len(chained := chains(groups)) > LANES:
-        raise ParameterError(
-            f"{name}: {len(chained):,} row groups of {len(groups):,} overlap in time, at most {LANES:,} can be merged: "
-            f"sort the files by {clock} first"
-        )
     if _overlap(groups) <= UNSORTED:
         return
     unsorted = [group for group in groups if not _in_order(group, recorded.shape)]
     if (held := _overlap(unsorted)) > UNSORTED:
         said = f"{len(unsorted):,} row groups of {len(groups):,} are not in order of {clock}"
         room = f"{_size(held)} of them overlap, and {_size(UNSORTED)} can be put in order during a replay"
-        raise ParameterError(f"{name}: {said}; {room}: sort the files by {clock} first")
+        raise ParameterError(f"{name}: {said}; {room}: sort the rows by {clock} first")
 
 
 def _size(count: int) -> str:

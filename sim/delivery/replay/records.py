@@ -67,7 +67,7 @@ class Topic:
             return
         texts = self._texts(partition, offsets, values).filter(pl.Series(present))
         found = self._objects(partition, offsets[present], texts)
-        names = _text(keys).filter(pl.Series(present))
+        names = _names(keys).filter(pl.Series(present))
         place = f"{self.name}: partition {partition}, offsets {offsets[0]:,} to {offsets[-1]:,}"
         rows = _members(found, place)
         times = self._times(rows, timestamps[present], place)
@@ -122,7 +122,7 @@ class Topic:
             return _text(values)
         except pl.exceptions.PolarsError:
             where = f"{self.name}: partition {partition}, offsets {offsets[0]:,} to {offsets[-1]:,}"
-            raise ParameterError(f"{where}: a value is not UTF-8 text") from None
+            raise ParameterError(f"{where}: a value is not UTF-8 text; what can be replayed is JSON") from None
 
     def _objects(self, partition: int, offsets: Times, texts: pl.Series) -> pl.Series:
         try:
@@ -170,6 +170,14 @@ class Objects(Shape):
 
 def _text(values: Sequence[bytes | None]) -> pl.Series:
     return pl.Series("value", values, dtype=pl.Binary).cast(pl.String)
+
+
+def _names(keys: Sequence[bytes | None]) -> pl.Series:
+    """Keys as text; hexadecimal where they are something else."""
+    try:
+        return _text(keys)
+    except pl.exceptions.PolarsError:
+        return pl.Series("value", keys, dtype=pl.Binary).bin.encode("hex")
 
 
 def _decoded(texts: pl.Series) -> pl.Series:

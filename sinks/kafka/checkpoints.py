@@ -1,0 +1,97 @@
+"""Checkpoints: how many facts of each stream are in the topics, in a compacted topic of their own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from sim.errors import SinkError
+from sinks.contract import Run
+from sinks.kafka.client import LOG as CLIENT_LOG
+from sinks.kafka.messages import ANY, Messages
+from sinks.kafka.settings import Settings
+from sinks.manifest import difference, identity
+
+TOPIC = "datagen.checkpoints"
+KIND = "kafka"
+
+COMPACTED = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
+_OF_PRODUCERS = (
+    "enable.idempotence",
+    "linger.ms",
+    "batch.",
+    "queue.buffering.",
+    "compression.",
+    "message.timeout.ms",
+    "delivery.",
+    "partitioner",
+    "transaction",
+    "acks",
+    "request.required.acks",
+    "retries",
+    "message.send.max.retries",
+)
+_PATIENCE = 60.0
+
+
+class Checkpoints:
+    """The checkpoints of one shard of a run into topics named by `template`."""
+
+    def __init__(self, topic: str, template: str, run: Run) -> None:
+        self.topic = topic
+        self.run = run
+        self.key = f"{template} {run.scenario} {run.shard}/{run.shards}"
+
+    def message(self, facts: Mapping[str, int]) -> Messages:
+        """The message that says so many facts of each stream are there."""
+        document = {**identity(KIND, self.run), "facts": dict(facts)}
+        value = json.dumps(document).encode()
+        return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000])
+
+    def find(self, settings: Settings, url: str) -> dict[str, int]:
+        """Facts by stream as of the last checkpoint that was committed; empty where there is none.
+
+        Raises SinkError where that is one of another run, or cannot be read.
+        """
+        document = self._last(settings, url)
+        if document is None:
+            return {}
+        if reason := difference(document, KIND, self.run):
+            raise SinkError(f"{url}: the topics hold another run, which cannot be gone on with: {reason}")
+        return {str(name): int(count) for name, count in document["facts"].items()}
+
+    def _last(self, settings: Settings, url: str) -> dict[str, Any] | None:
+        ours = {
+            "group.id": f"datagen {self.key}",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+        shared = {name: value for name, value in settings.values.items() if not name.startswith(_OF_PRODUCERS)}
+        consumer = Consumer({**shared, **ours}, logger=CLIENT_LOG)
+        try:
+            consumer.assign([TopicPartition(self.topic, 0, OFFSET_BEGINNING)])
+            return self._read(consumer, url)
+        except KafkaException as error:
+            raise SinkError(f"{url}: {self.topic}: {settings.redact(error.args[0].str())}") from None
+        finally:
+            consumer.close()
+
+    def _read(self, consumer: Consumer, url: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = None
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            for message in consumer.consume(1000, timeout=0.5):
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    return found
+                if error is not None:
+                    raise KafkaException(error)
+                value = message.value()
+                if message.key() == self.key.encode() and value is not None:
+                    found = json.loads(value)
+        raise SinkError(f"{url}: the checkpoints in {self.topic} could not be read within {_PATIENCE:.0f} s")

@@ -1,0 +1,193 @@
+"""Exactly once into a real broker: processes are killed, the broker dies, and a consumer still sees every fact once."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+import sim
+from tests.kafka.broker import Broker
+
+DATAGEN = (sys.executable, "-c", "from sim.cli.main import main; main()")
+KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "4"))
+"""How often a run is killed; by hand, a hundred times."""
+
+OUTAGE = float(os.environ.get("DATAGEN_TEST_OUTAGE", "3"))
+"""Seconds without a broker; by hand, a minute."""
+
+SCENARIO = """
+name: small
+seed: 42
+start: 2023-01-01
+end: 2023-03-01
+tick: 1d
+entities:
+  customer:
+    initial: {count: 2000}
+    arrivals: {rate: 10/day}
+streams:
+  order: {entity: customer, rate: 20/month, attributes: {quantity: {type: poisson, mean: 1.4, min: 1}}}
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SCENARIO)
+    return str(path)
+
+
+def start(*words):
+    return subprocess.Popen(
+        (*DATAGEN, "run", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def committed(address, topic, isolation="read_committed"):
+    """Every record of a topic that a consumer with this isolation sees, partition by partition."""
+    settings = {"bootstrap.servers": address, "group.id": "tests", "enable.partition.eof": True}
+    consumer = Consumer({**settings, "isolation.level": isolation, "enable.auto.commit": False})
+    partitions = set(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+    records = []
+    while partitions:
+        for record in consumer.consume(10_000, timeout=10):
+            error = record.error()
+            if error is None:
+                records.append(record)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                partitions.discard(record.partition())
+            else:
+                raise KafkaException(error)
+    consumer.close()
+    return sorted(records, key=lambda record: (record.partition(), record.offset()))
+
+
+def assert_every_fact_once(address, prefix, small):
+    model = sim.compile_scenario(sim.load(small))
+    for name, table in sim.to_arrow(sim.simulate(model)).items():
+        facts = [json.loads(record.value()) for record in committed(address, prefix + name)]
+        assert sorted(fact[f"{name}_id"] for fact in facts) == sorted(table[f"{name}_id"].to_pylist())
+        by_key = defaultdict(list)
+        for fact in facts:
+            by_key[fact["customer_id"]].append((fact["event_time"], fact[f"{name}_id"]))
+        assert all(places == sorted(places) for places in by_key.values())
+
+
+@pytest.mark.parametrize("pace", [(), ("--rate", "20k/s")])
+def test_every_fact_is_seen_once_and_in_order_however_often_the_run_is_killed(pace, small, address, prefix):
+    chance, kills, number = random.Random(len(pace)), 0, 0
+    while kills < KILLS:
+        own, number = f"{prefix}{number}.", number + 1
+        to = f"kafka://{address}?prefix={own}&partitions=3&exactly_once=true"
+        kills += killed_until_done(chance, small, "--to", to, "--resume", "-q", *pace)
+        assert_every_fact_once(address, own, small)
+
+
+def killed_until_done(chance, *words):
+    """Run until a process lives long enough; how many were killed."""
+    kills = 0
+    while True:
+        process = start(*words)
+        try:
+            stderr = process.communicate(timeout=chance.uniform(0.5, 3.5) if kills < 6 else 120)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            continue
+        assert process.returncode == 0, stderr
+        return kills
+
+
+def test_a_broker_that_dies_in_the_middle_is_waited_for(small, prefix):
+    with Broker() as broker:
+        to = f"kafka://{broker.address}?prefix={prefix}&partitions=3&exactly_once=true"
+        process = start(small, "--to", to, "--rate", "8k/s", "--json", "--no-progress")
+        time.sleep(3)
+        broker.kill()
+        time.sleep(OUTAGE)
+        assert process.poll() is None
+        broker.start()
+        stdout, stderr = process.communicate(timeout=300)
+        assert process.returncode == 0, stderr
+        said = json.loads(stdout)
+        assert said["acknowledged"] == said["facts"]
+        assert said["pacing"]["blocked_s"] > OUTAGE / 2
+        assert_every_fact_once(broker.address, prefix, small)
+
+
+def test_workers_have_checkpoints_of_their_own(small, address, prefix):
+    to = f"kafka://{address}?prefix={prefix}&partitions=2&exactly_once=true"
+    words = (small, "--to", to, "--workers", "2", "--resume", "--json", "--no-progress")
+    first = start(*words)
+    stdout, stderr = first.communicate(timeout=120)
+    assert first.returncode == 0, stderr
+    again = start(*words)
+    assert json.loads(again.communicate(timeout=120)[0])["resumed"] == json.loads(stdout)["facts"] > 10_000
+    assert_every_fact_once(address, prefix, small)
+
+
+def test_what_a_killed_process_had_not_committed_is_never_seen(small, address, prefix):
+    to = f"kafka://{address}?prefix={prefix}&partitions=1&exactly_once=true"
+    process = start(small, "--to", to, "--rate", "5k/s", "-q")
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    resumed = start(small, "--to", to, "--resume", "-q")
+    assert resumed.wait(120) == 0
+    assert_every_fact_once(address, prefix, small)
+    seen, written = (
+        len(committed(address, f"{prefix}order", level)) for level in ("read_committed", "read_uncommitted")
+    )
+    assert written >= seen
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--set", "streams.order.rate=21/month"), "the scenario, a value replaced by --set, or the version"),
+        (("--seed", "7"), "seed is 42 there, 7 here"),
+        (("--end", "2023-02-27"), "end is"),
+    ],
+)
+def test_another_run_is_not_gone_on_with(words, message, small, address, prefix):
+    to = f"kafka://{address}?prefix={prefix}&exactly_once=true"
+    assert start(small, "--to", to, "-q").wait(120) == 0
+    before = len(committed(address, f"{prefix}order"))
+    process = start(small, "--to", to, "--resume", *words)
+    stderr = process.communicate(timeout=60)[1]
+    assert (process.returncode, message in stderr) == (3, True), stderr
+    assert len(committed(address, f"{prefix}order")) == before
+
+
+def test_without_transactions_there_is_nothing_to_resume(small, address, prefix):
+    process = start(small, "--to", f"kafka://{address}?prefix={prefix}", "--resume")
+    stderr = process.communicate(timeout=60)[1]
+    assert (process.returncode, "exactly_once=true" in stderr) == (2, True)
+
+
+def test_a_fact_that_the_broker_refuses_ends_the_run_without_a_checkpoint_beyond_it(small, address, prefix):
+    to = f"kafka://{address}?prefix={prefix}&exactly_once=true"
+    process = start(
+        small,
+        "--to",
+        to,
+        "-X",
+        "message.max.bytes=1000",
+        "-X",
+        "batch.size=1000",
+        "--set",
+        "streams.order.attributes.note={type: constant, value: " + "x" * 2000 + "}",
+    )
+    stderr = process.communicate(timeout=120)[1]
+    assert process.returncode == 3, stderr
+    assert "nothing of this transaction was written" in stderr
+    assert committed(address, f"{prefix}order") == []
