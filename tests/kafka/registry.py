@@ -8,9 +8,9 @@ there.
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
 import subprocess
-import tarfile
 import threading
 import time
 import urllib.error
@@ -78,8 +78,7 @@ def program() -> Path:
         copy = [f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={FOLDER}", "-Dmdep.useBaseVersion=true"]
         run_command(["mvn", "-B", "-q", f"{PLUGIN}:copy", *copy], "Maven cannot fetch the registry")
         (packed,) = FOLDER.glob("*.tar.gz")
-        with tarfile.open(packed) as archive:
-            archive.extractall(FOLDER, filter="data")
+        shutil.unpack_archive(packed, FOLDER, "gztar")
         packed.unlink()
     return kept
 
