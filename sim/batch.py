@@ -70,7 +70,8 @@ class Batch:
 
     Where faults are injected, facts come later than they happened: `arrivals` has the time at which each of them is
     handed over, int64 microseconds, ascending, and these times are in [start, until) and in order instead. Whoever
-    orders facts goes by `times`, whoever tells when they happened by the column.
+    orders facts goes by `times`, whoever tells when they happened by the column. `damage` says which messages are to be
+    broken once they are written, and how (`sinks.damage`), uint8 [n]; sinks that write none may pass over it.
     """
 
     stream: Stream
@@ -78,6 +79,7 @@ class Batch:
     start: int
     until: int
     arrivals: NDArray[np.int64] | None = field(default=None, compare=False)
+    damage: NDArray[np.uint8] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
@@ -91,7 +93,8 @@ class Batch:
         """The rows from number `first` on and before number `last`, as facts of [start, until); without a copy."""
         arrivals = None if self.arrivals is None else self.arrivals[first:last]
         start, until = self.start if start is None else start, self.until if until is None else until
-        return Batch(self.stream, self.data.slice(first, last - first), start, until, arrivals)
+        damage = None if self.damage is None else self.damage[first:last]
+        return Batch(self.stream, self.data.slice(first, last - first), start, until, arrivals, damage)
 
 
 def event_times(data: pa.RecordBatch) -> NDArray[np.int64]:

@@ -94,6 +94,8 @@ class Sink(ABC):
     durable: ClassVar[bool] = False
     guarantee: ClassVar[str] = "none"
     interleaved: ClassVar[bool] = False
+    damages: frozenset[str] = frozenset()
+    """The kinds of damage (`sinks.damage`) that the sink can do to what it writes, with its options."""
     resumable: bool = False
     """Whether an output that was broken off can be gone on with, so that every fact is in it once."""
 

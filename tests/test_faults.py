@@ -12,7 +12,7 @@ from worlds import SEED, acting, model, population, scenario
 
 from sim.batch import event_times
 from sim.delivery.chance import uniform
-from sim.delivery.faults import stall_of
+from sim.delivery.faults import Injector, stall_of
 from sim.delivery.inject import inject
 from sim.errors import ScenarioError
 
@@ -25,6 +25,7 @@ ALL = {
     "stalls": {"every": "2h", "lasts": "10min"},
     "clock_skew": {"share": 0.1, "offset": DELAY},
     "hot_keys": {"share": 0.1, "keys": 3},
+    "corrupt": {"probability": 0.03, "kinds": ["missing_field", "truncated"]},
 }
 
 
@@ -148,6 +149,24 @@ def test_hot_keys_take_their_share_of_the_facts():
     keys = found.data.column("user_id").to_numpy()
     evidence.share(int(np.isin(keys, [0, 1]).sum()), len(batch), 0.2 + 0.8 * 2 / ENTITIES)
     evidence.share(int((keys == 0).sum()), int(np.isin(keys, [0, 1]).sum()), 0.5)
+
+
+def test_corrupt_facts_are_of_all_kinds_alike():
+    kinds = ["missing_field", "wrong_type", "truncated"]
+    batch = made()
+    faults = spec(corrupt={"probability": 0.06, "kinds": kinds})
+    found = Injector(STREAM, faults, SEED, {"wrong_type": 1, "truncated": 2}).strike(batch)
+    sizes = [len(injection.rows) for injection in found.injections]
+    evidence.share(sum(sizes), len(batch), 0.06)
+    evidence.proportions(sizes, [1, 1, 1])
+    counts = np.bincount(found.damage)[1:].tolist()
+    assert [found.data.column("amount").null_count, *counts] == sizes
+
+
+def test_what_a_sink_cannot_damage_stays_whole():
+    _, found, injections = struck(corrupt={"probability": 0.5, "kinds": ["truncated"]})
+    assert not injections
+    assert not found.damage.any()
 
 
 @pytest.mark.parametrize(("parts", "message"), [

@@ -186,6 +186,31 @@ def test_topics_are_read_from_the_broker(outputs, tmp_path):
         assert "lost" in unexplained(verdict(outputs, to))
 
 
+def test_broken_messages_are_told_from_lost_ones(outputs, tmp_path):
+    kinds = ["missing_field", "wrong_type", "truncated", "bad_utf8", "oversize"]
+    faults = {"act": {"corrupt": {"probability": "5%", "kinds": kinds}, "drops": "1%"}}
+    (tmp_path / "world.yaml").write_text(yaml.safe_dump(WORLD | {"faults": faults}))
+    with MockBroker() as broker:
+        to, ledger = f"kafka://{broker.address}", tmp_path / "ledger"
+        command("run", tmp_path / "world.yaml", "--to", to, "-q", "--ledger", ledger)
+        audit = verdict(tmp_path, to, "--ledger", ledger)
+    details = pl.read_parquet(ledger / "injections" / "*.parquet")["detail"].drop_nulls().str.split(":").list.first()
+    counts = dict(details.value_counts().iter_rows())
+    assert unexplained(audit) == {}
+    assert audit["sound"]
+    assert audit["changed"]["found"] == counts["missing_field"]
+    assert audit["unreadable"]["found"] == sum(counts[kind] for kind in ("wrong_type", "truncated", "bad_utf8"))
+    assert counts["oversize"] > 50
+
+
+def test_a_sink_says_what_it_cannot_damage(outputs, tmp_path):
+    faults = {"act": {"corrupt": {"probability": "5%", "kinds": ["truncated", "missing_field"]}}}
+    (tmp_path / "world.yaml").write_text(yaml.safe_dump(WORLD | {"faults": faults}))
+    done = command("run", tmp_path / "world.yaml", "--to", f"parquet:{tmp_path / 'out'}", "-q")
+    assert "this sink cannot damage facts so: truncated" in done.stderr
+    assert unexplained(verdict(tmp_path, f"parquet:{tmp_path / 'out'}")) == {}
+
+
 def test_messages_say_what_the_facts_say_whoever_has_written_them():
     stream = typed_stream()
     batch = sample_batch(stream, 200)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sim.cli.job import Job
+from sim.cli.job import FAULTLESS, Job
 from sim.cli.sightings import Chunk, Source, run_of
-from sim.delivery.audit import Audit, Evidence, audit
+from sim.delivery.audit import BROKEN, Audit, Evidence, audit
+from sim.delivery.faults import CORRUPT, MISSING
 from sim.delivery.tallies import Tally
 from sim.delivery.windows import limited, windows
 from sim.errors import ParameterError
+from sinks.damage import OVERSIZE
 from sinks.words import nearest
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ def _seed(question: Question, told: Mapping[str, Any]) -> int | None:
 
 
 def _same(model: Model, told: Mapping[str, Any], question: Question) -> None:
-    if told and told.get("digest") != model.digest:
+    if told and str(told.get("digest")).removesuffix(FAULTLESS) != model.digest:
         raise ParameterError(
             f"{question.scenario}: is not the scenario of that run ({told.get('scenario')!r}, from {told.get('start')} "
             f"until {told.get('end')}): give the options that it was run with, --set too"
@@ -155,8 +157,17 @@ def _injections(ledger: Path | None) -> pl.DataFrame:
     if ledger is None:
         return empty
     paths = sorted((ledger / "injections").glob("*.parquet"))
-    frames = [pl.read_parquet(path, columns=list(_INJECTIONS)) for path in paths]
-    return pl.concat([empty, *(frame.cast({"stream": pl.String, "kind": pl.String}) for frame in frames)])
+    frames = [pl.read_parquet(path, columns=[*_INJECTIONS, "detail"]) for path in paths]
+    texts = [frame.cast({"stream": pl.String, "kind": pl.String}).with_columns(_told_apart()) for frame in frames]
+    return pl.concat([empty, *(frame.drop("detail").filter(pl.col("kind") != OVERSIZE) for frame in texts)])
+
+
+def _told_apart() -> pl.Expr:
+    """The kind of an injection; of what is corrupt, whether it changes a fact or makes it unreadable."""
+    detail = pl.col("detail").fill_null("")
+    missing, large = detail.str.starts_with(MISSING), detail == OVERSIZE
+    corrupt = pl.when(missing).then(pl.lit(MISSING)).when(large).then(pl.lit(OVERSIZE)).otherwise(pl.lit(BROKEN))
+    return pl.when(pl.col("kind") == CORRUPT).then(corrupt).otherwise(pl.col("kind")).alias("kind")
 
 
 def _instant(text: object) -> int | None:

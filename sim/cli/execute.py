@@ -63,7 +63,8 @@ def execute(
     """Simulate and deliver the job's facts; `outcome` is filled in as far as it goes, also where an error is raised."""
 
     def hand_over(batches: Iterable[Batch]) -> None:
-        with injected(job, model, batches, execution.limit, on_progress) as way:
+        able = sink.damages if execution.live is None else sink.damages & execution.live.sink.damages
+        with injected(job, model, batches, execution.limit, on_progress, able) as way:
             carry(way)
 
     def carry(way: Way) -> None:

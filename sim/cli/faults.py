@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.cli.job import Job
     from sim.delivery.pipeline import Progress
     from sim.model.model import Model
+    from sim.scenario.faults import Faults
     from sinks.contract import Sink
 
 
@@ -34,10 +35,12 @@ def injected(
     batches: Iterable[Batch],
     limit: int | None,
     on_progress: Callable[[Progress], None] | None,
+    able: frozenset[str],
 ) -> Iterator[Way]:
     """The batches with the scenario's faults, while the ledger is open; as they are where there is neither.
 
-    `limit` counts facts of the simulation, so that what is late is not left out.
+    `limit` counts facts of the simulation, so that what is late is not left out. `able` are the kinds of damage that
+    the sink can do.
     """
     faults = model.faults if job.faults else {}
     if not faults and job.ledger is None:
@@ -46,13 +49,17 @@ def injected(
     from sim.delivery.inject import inject
     from sim.delivery.ledger import Ledger
     from sim.delivery.windows import limited, windows
+    from sinks.damage import KINDS
     from sinks.registry import open_sink
 
+    damages = {kind: number for number, kind in enumerate(KINDS, 1) if kind in able}
+    if job.speaks:
+        _say_what_stays_whole(faults, able)
     run = replace(job.run(model), truth=None)
     source = windows(batches, len(model.streams))
     source = source if limit is None else limited(source, limit)
     if job.ledger is None:
-        yield Way(inject(source, model.streams, faults, run.seed), None, on_progress)
+        yield Way(inject(source, model.streams, faults, run.seed, None, damages), None, on_progress)
         return
     # Of a run that is gone on with everything is simulated again, and so the ledger is made again from the beginning.
     again = "?mode=overwrite" if job.resume and "?" not in job.ledger else ""
@@ -63,7 +70,16 @@ def injected(
             if on_progress is not None:
                 on_progress(progress)
 
-        yield Way(inject(source, model.streams, faults, run.seed, ledger), None, tell)
+        yield Way(inject(source, model.streams, faults, run.seed, ledger, damages), None, tell)
+
+
+def _say_what_stays_whole(faults: Mapping[str, Faults], able: frozenset[str]) -> None:
+    from sim.delivery.faults import MISSING
+
+    asked = {kind for spec in faults.values() if spec.corrupt for kind in spec.corrupt.kinds}
+    if left := sorted(asked - able - {MISSING}):
+        text = f"this sink cannot damage facts so: {', '.join(left)}; they arrive whole, and are not in the ledger"
+        logging.getLogger(LOGGER).warning(text)
 
 
 def place_of(ledger: str | None, sink: Sink, model: Model, faults: bool) -> str | None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 WORKERS_USE = ("sim.cli.main", "sim.cli.execute", "sim.engine.simulate", "sim.model.compile", "sim.scenario.loader")
 """The modules that a worker needs, whatever its job."""
 
+FAULTLESS = "-faultless"
+"""What the digest of a run ends in that leaves out the faults of its scenario."""
+
 HOUR = 3_600_000_000
 """Microseconds."""
 
@@ -73,7 +76,7 @@ class Job:
 
         seed = model.seed if self.seed is None else self.seed
         # The output of a run with faults is no part of one without.
-        digest = model.digest if self.faults or not model.faults else f"{model.digest}-faultless"
+        digest = model.digest if self.faults or not model.faults else model.digest + FAULTLESS
         truth = document(model) if self.shard[0] == 1 else None
         return Run(model.name, digest, seed, model.start, model.end, *self.shard, truth=truth)
 
@@ -117,7 +120,7 @@ def write_shard(job: Job, link: Link) -> Outcome:
         notices.show()
     model = job.model()
     sink, run = job.sink(), job.run(model)
-    with injected(job, model, job.batches(model), None, link.send) as way:
+    with injected(job, model, job.batches(model), None, link.send, sink.damages) as way:
         told = partial(deliver, stop=link.stop, on_progress=way.on_progress, resume=job.resume)
         return told(way.batches, sink, model.streams, run)
 

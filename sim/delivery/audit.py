@@ -11,20 +11,23 @@ from functools import cached_property
 
 import polars as pl
 
-from sim.delivery.faults import DROP, DUPLICATE, HOT, LATE, SKEW
+from sim.delivery.faults import DROP, DUPLICATE, HOT, LATE, MISSING, SKEW
+
+BROKEN = "broken"
+"""Injections that make a message unreadable, of whatever kind."""
 
 FORGIVEN = {
-    "as-injected": frozenset({DROP, LATE, DUPLICATE, SKEW, HOT}),
-    "repaired": frozenset({DROP, SKEW, HOT}),
+    "as-injected": frozenset({DROP, LATE, DUPLICATE, SKEW, HOT, MISSING, BROKEN}),
+    "repaired": frozenset({DROP, SKEW, HOT, MISSING, BROKEN}),
     "ideal": frozenset[str](),
 }
 """By expectation, the kinds of faults that explain a difference: all; those that nobody can repair; none."""
 
 CAUSES = {
-    "lost": frozenset({DROP}),
+    "lost": frozenset({DROP, BROKEN}),
     "unknown": frozenset[str](),
     "duplicated": frozenset({DUPLICATE}),
-    "changed": frozenset({SKEW, HOT}),
+    "changed": frozenset({SKEW, HOT, MISSING}),
     "out of order": frozenset({LATE, DUPLICATE}),
     "beyond the bound": frozenset[str](),
 }
@@ -95,7 +98,7 @@ def audit(evidence: Evidence, expect: str) -> Audit:
     """Compare what came with what happened; `expect` is a key of `FORGIVEN`."""
     comparison = _Comparison(evidence, FORGIVEN[expect])
     findings = [comparison.finding(kind, ids) for kind, ids in comparison.differences.items()]
-    findings.append(Finding("unreadable", evidence.unreadable, 0))
+    findings.append(comparison.unreadable())
     findings.append(comparison.windows())
     undone = comparison.undone() if expect == "as-injected" else 0
     return Audit(
@@ -137,6 +140,12 @@ class _Comparison:
         self.excused[kind] = ids.filter(known)
         return Finding(kind, len(ids), int(known.sum()), tuple(ids.filter(~known).head(MOST).to_list()))
 
+    def unreadable(self) -> Finding:
+        """Messages that are no facts; the ledger explains one for each fact that was broken and is lost."""
+        broken = self._blamed(frozenset({BROKEN}) & self.forgiven)
+        missing = int(broken.is_in(self.differences["lost"].implode()).sum())
+        return Finding("unreadable", self.evidence.unreadable, min(missing, self.evidence.unreadable))
+
     def windows(self) -> Finding:
         """Windows whose aggregates differ; explained are those into which an explained difference falls."""
         evidence = self.evidence
@@ -153,12 +162,12 @@ class _Comparison:
 
     def undone(self) -> int:
         """Injections that should be seen, and are not."""
-        came = self._blamed(frozenset({SKEW, HOT}))
+        came = self._blamed(frozenset({SKEW, HOT, MISSING}))
         came = came.filter(came.is_in(self.evidence.seen["id"].implode()))
         return sum(
             int((~injected.is_in(self.differences[kind].implode())).sum())
             for kind, injected in (
-                ("lost", self._blamed(frozenset({DROP}))),
+                ("lost", self._blamed(frozenset({DROP, BROKEN}))),
                 ("duplicated", self._blamed(frozenset({DUPLICATE}))),
                 ("changed", came),
             )

@@ -6,6 +6,7 @@ its id, so that any number of shards and workers injects the same faults.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +17,18 @@ from sim.batch import TIME, TIME_TYPE, Batch, Stream, event_times
 from sim.delivery.chance import uniform
 from sim.maths.quantiles import Quantiles
 from sim.maths.units import YEAR
-from sim.scenario.faults import ClockSkew, Faults, Stalls
+from sim.scenario.faults import ClockSkew, Corrupt, Faults, Stalls
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
+Codes = NDArray[np.uint8]
 
 DROP, LATE, DUPLICATE, STALL, SKEW, HOT = "drop", "late", "duplicate", "stall", "clock_skew", "hot_key"
-KINDS = (DROP, LATE, DUPLICATE, STALL, SKEW, HOT)
+CORRUPT = "corrupt"
 """What the ledger calls the injections."""
+
+MISSING = "missing_field"
+"""The damage that is done to the facts themselves, whatever the sink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Injection:
     """Facts that were hit in one way: row numbers of a batch, and when each arrives (int64 microseconds).
 
     What is dropped would have arrived then. `detail`, text, says what the times do not: the microseconds by which a
-    clock is ahead, or the key that a fact has instead.
+    clock is ahead, the key that a fact has instead, or how it is corrupt.
     """
 
     kind: str
@@ -44,20 +49,26 @@ class Injection:
 class Struck:
     """What becomes of a batch: rows with their arrivals, in no order yet, and every injection.
 
-    `happened` has the true event time of each row, whatever its clock says.
+    `happened` has the true event time of each row, whatever its clock says, `damage` how each is to be broken (uint8).
     """
 
     data: pa.RecordBatch
     arrivals: Ints
     happened: Ints
+    damage: Codes
     injections: tuple[Injection, ...]
 
 
 class Injector:
-    """The faults of one stream in one run."""
+    """The faults of one stream in one run.
 
-    def __init__(self, stream: Stream, faults: Faults, seed: int) -> None:
+    `damages` are the kinds of damage to messages that the sink can do, by their numbers from 1 on; facts that are to be
+    damaged in another way stay whole.
+    """
+
+    def __init__(self, stream: Stream, faults: Faults, seed: int, damages: Mapping[str, int] | None = None) -> None:
         self.stream = stream
+        self._damages = damages or {}
         self._faults = faults
         self._seed = seed
         self._delays = Quantiles(faults.late.delay, faults.room) if faults.late else None
@@ -75,14 +86,15 @@ class Injector:
             _where(LATE, kept & (delays > 0), arrivals),
             _where(STALL, kept & (arrivals > times + delays), arrivals),
         ]
-        copies = np.flatnonzero(kept & self._repeated(ids))
+        damage, broken = self._broken(ids, kept, arrivals)
+        copies = np.flatnonzero(kept & self._repeated(ids) & (damage == 0))
         again = self._stalled(times[copies] + self._later(ids[copies], delays[copies]))
         injections.append(Injection(DUPLICATE, copies, again))
         data, changes = self._changed(batch.data, ids, times, kept, arrivals)
         rows = np.concatenate([np.flatnonzero(kept), copies])
         when = np.concatenate([arrivals[kept], again])
-        found = tuple(injection for injection in (*injections, *changes) if len(injection.rows))
-        return Struck(data.take(pa.array(rows)), when, times[rows], found)
+        found = tuple(injection for injection in (*injections, *changes, *broken) if len(injection.rows))
+        return Struck(data.take(pa.array(rows)), when, times[rows], damage[rows], found)
 
     def _uniform(self, name: str, ids: Ints) -> NDArray[np.float64]:
         return uniform(self._seed, f"faults/{self.stream.name}/{name}", ids)
@@ -134,7 +146,43 @@ class Injector:
             keys = np.where(self._hit("hot_key", hot.share, ids), chosen, own)
             injections.append(_where(HOT, kept & (keys != own), arrivals, keys))
             data = _replaced(data, self.stream.key, pa.array(keys))
-        return data, injections
+        missing, data = self._missing(data, ids, kept, arrivals)
+        return data, injections + missing
+
+    def _missing(
+        self, data: pa.RecordBatch, ids: Ints, kept: NDArray[np.bool_], arrivals: Ints
+    ) -> tuple[list[Injection], pa.RecordBatch]:
+        """The facts of which a field is missing: null in one of the columns that are neither time, id nor key."""
+        fields = [name for name in data.schema.names if name not in (TIME, self.stream.id, self.stream.key)]
+        injections: list[Injection] = []
+        if self._faults.corrupt is None or MISSING not in self._faults.corrupt.kinds or not fields:
+            return injections, data
+        hit = kept & (self._corrupt(ids, self._faults.corrupt) == MISSING)
+        which = (self._uniform("corrupt/field", ids) * len(fields)).astype(np.int64)
+        for number, name in enumerate(fields):
+            rows = np.flatnonzero(hit & (which == number) & data.column(name).is_valid().to_numpy(zero_copy_only=False))
+            places = pa.array(np.arange(len(ids)), mask=np.isin(np.arange(len(ids)), rows))
+            data = _replaced(data, name, data.column(name).take(places))
+            injections.append(Injection(CORRUPT, rows, arrivals[rows], pa.array([f"{MISSING}:{name}"] * len(rows))))
+        return injections, data
+
+    def _broken(self, ids: Ints, kept: NDArray[np.bool_], arrivals: Ints) -> tuple[Codes, list[Injection]]:
+        """How each fact's message is to be broken, 0 for not at all, and which those are."""
+        damage = np.zeros(len(ids), np.uint8)
+        injections: list[Injection] = []
+        if self._faults.corrupt is None:
+            return damage, injections
+        kinds = self._corrupt(ids, self._faults.corrupt)
+        for kind, code in self._damages.items():
+            rows = np.flatnonzero(kept & (kinds == kind))
+            damage[rows] = code
+            injections.append(Injection(CORRUPT, rows, arrivals[rows], pa.array([kind] * len(rows), pa.string())))
+        return damage, injections
+
+    def _corrupt(self, ids: Ints, spec: Corrupt) -> NDArray[np.str_]:
+        """How each fact is corrupt; the empty text where it is not."""
+        which = (self._uniform("corrupt/kind", ids) * len(spec.kinds)).astype(np.int64)
+        return np.where(self._hit("corrupt", spec.probability, ids), np.array(spec.kinds)[which], "")
 
     def _skews(self, skew: ClockSkew, keys: Ints) -> Ints:
         """Microseconds by which the clock of each entity is ahead."""

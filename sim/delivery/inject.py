@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from sim.batch import Batch, Stream
-from sim.delivery.faults import Injector, Ints
+from sim.delivery.faults import Codes, Injector, Ints
 from sim.delivery.ledger import Ledger
 from sim.delivery.windows import Window
 from sim.scenario.faults import Faults
@@ -24,12 +24,15 @@ def inject(
     faults: Mapping[str, Faults],
     seed: int,
     ledger: Ledger | None = None,
+    damages: Mapping[str, int] | None = None,
 ) -> Iterator[Batch]:
     """The batches of all windows, one a stream and window, with the faults of the streams that have any.
 
-    `ledger` is told the facts as they are, and every injection.
+    `ledger` is told the facts as they are, and every injection. `damages` are the kinds of damage that the sink can do
+    to messages, with their numbers.
     """
-    calendars = {stream.name: _Calendar(stream, faults.get(stream.name), seed, ledger) for stream in streams}
+    injectors = {name: Injector(stream, faults[name], seed, damages) for name, stream in _hit(streams, faults)}
+    calendars = {stream.name: _Calendar(injectors.get(stream.name), ledger) for stream in streams}
     until: int | None = None
     for window in windows:
         if ledger is not None:
@@ -49,12 +52,18 @@ def inject(
             yield calendars[stream.name].turn(Batch(stream, _nothing(stream), until, last + 1))
 
 
+def _hit(streams: Sequence[Stream], faults: Mapping[str, Faults]) -> list[tuple[str, Stream]]:
+    """The streams that have faults, by their names."""
+    return [(stream.name, stream) for stream in streams if stream.name in faults]
+
+
 class _Calendar:
     """The facts of one stream that have not arrived yet."""
 
-    def __init__(self, stream: Stream, faults: Faults | None, seed: int, ledger: Ledger | None) -> None:
-        self._injector = None if faults is None else Injector(stream, faults, seed)
+    def __init__(self, injector: Injector | None, ledger: Ledger | None) -> None:
+        self._injector = injector
         self._ledger = ledger
+        self._damage: Codes = np.empty(0, np.uint8)
         self._waiting: list[pa.RecordBatch] = []
         self._due: Ints = np.empty(0, np.int64)
         self._happened: Ints = np.empty(0, np.int64)
@@ -75,14 +84,13 @@ class _Calendar:
         due = np.concatenate([self._due, struck.arrivals])
         happened = np.concatenate([self._happened, struck.happened])
         ready = np.flatnonzero(due < batch.until)
+        damage = np.concatenate([self._damage, struck.damage])
         ids = rows.column(batch.stream.id).to_numpy()
         ready = ready[np.lexsort((ids[ready], happened[ready], due[ready]))]
-        self._keep(rows, due, happened, np.flatnonzero(due >= batch.until))
-        return Batch(batch.stream, _take(rows, ready), batch.start, batch.until, due[ready])
-
-    def _keep(self, rows: pa.Table, due: Ints, happened: Ints, late: Ints) -> None:
+        late = np.flatnonzero(due >= batch.until)
         self._waiting = [_take(rows, late)] if len(late) else []
-        self._due, self._happened = due[late], happened[late]
+        self._due, self._happened, self._damage = due[late], happened[late], damage[late]
+        return Batch(batch.stream, _take(rows, ready), batch.start, batch.until, due[ready], damage[ready])
 
 
 def _take(rows: pa.Table, places: Ints) -> pa.RecordBatch:

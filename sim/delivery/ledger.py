@@ -39,9 +39,9 @@ INJECTIONS = Stream(
             _field("stream", _WORD, "the stream of the fact"),
             _field("fact_id", pa.int64(), "the fact's id within its stream"),
             _field("key", pa.string(), "the fact's true key, as text"),
-            _field("kind", _WORD, "drop, late, duplicate, stall, clock_skew or hot_key"),
+            _field("kind", _WORD, "drop, late, duplicate, stall, clock_skew, hot_key or corrupt"),
             _field("arrived_at", TIME_TYPE, "when it was handed over; null for what never was"),
-            _field("detail", pa.string(), "microseconds by which a clock is ahead; the key that the fact has instead"),
+            _field("detail", pa.string(), "microseconds by which a clock is ahead; another key; how it is corrupt"),
         ]
     ),
     "fact_id",

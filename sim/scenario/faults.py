@@ -66,6 +66,18 @@ class HotKeys(Model):
     keys: int = Field(1, ge=1, le=10_000, description="Of how many entities, those with the lowest ids.")
 
 
+class Corrupt(Model):
+    """Facts that arrive broken."""
+
+    probability: Share = Field(description="Share of the facts.", examples=["0.1%"])
+    kinds: list[Literal["missing_field", "wrong_type", "truncated", "bad_utf8", "oversize", "wrong_schema_id"]] = Field(
+        min_length=1,
+        max_length=6,
+        description="How, one as likely as the other; all but the first are for messages.",
+        examples=[["missing_field", "truncated"]],
+    )
+
+
 class Faults(Model):
     """The faults of one stream; each injection is a row of the ledger."""
 
@@ -78,6 +90,7 @@ class Faults(Model):
     stalls: Stalls | None = Field(None, description="Interruptions, each followed by a burst.")
     clock_skew: ClockSkew | None = Field(None, description="Clocks of entities that are wrong.")
     hot_keys: HotKeys | None = Field(None, description="Facts with the key of another entity.")
+    corrupt: Corrupt | None = Field(None, description="Facts that arrive broken.")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

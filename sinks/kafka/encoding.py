@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sim.batch import Stream
 from sim.errors import ParameterError
-from sinks import formats
+from sinks import damage, formats
 from sinks.contract import Run
 from sinks.envelopes import ENVELOPES, Envelope
 from sinks.formats import Format
@@ -57,6 +57,13 @@ class Encoding:
         url = asked or settings.registry.get(f"{REGISTRY}url", "")
         self._check_registry(asked, url)
         self._registry = Registry(url, settings, register) if url and self._has_schema else None
+
+    @property
+    def damages(self) -> frozenset[str]:
+        """The kinds of damage that values in this format can take."""
+        if self._registry is not None and self._value.language:
+            return damage.FRAMED
+        return damage.TEXT if self._value.name == "json" else frozenset({damage.TRUNCATED})
 
     @property
     def _has_schema(self) -> bool:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sim.batch import Batch, event_times
+from sinks.damage import marked
 from sinks.kafka.headers import HeaderRows, Headers
 from sinks.kafka.keys import Keys, replaced
 from sinks.kafka.partitions import Partitions
@@ -87,7 +88,7 @@ class Encoder:
 
     def encode(self, batch: Batch) -> list[Messages]:
         """The messages of a batch."""
-        data, starts = self._buried(batch.data)
+        data, starts = self._buried(marked(batch))
         if self._partitions is None or data.column(self._key).null_count:
             return [self._messages(data, starts)]
         return list(self._grouped(data, starts, self._partitions))

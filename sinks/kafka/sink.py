@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException
 from sim.batch import Batch, Stream
 from sim.errors import ParameterError
 from sinks.contract import Report, Run, Sink
+from sinks.damage import marked
 from sinks.kafka.checkpoints import COMPACTED, TOPIC, Checkpoints
 from sinks.kafka.client import Client
 from sinks.kafka.encoding import Encoding
@@ -61,6 +62,7 @@ class Kafka(Sink):
         self._once = options.flag("exactly_once", False)
         self._checkpoint_topic = options.text("checkpoints", TOPIC)
         self._encoding = Encoding(options, self._settings)
+        self.damages = self._encoding.damages
         options.finish(settings=True)
         check_template(self._template)
         self.resumable = self._once
@@ -177,7 +179,7 @@ class _Encoded(Staged):
     def __init__(self, sink: Kafka, batches: Sequence[Batch], due: NDArray[np.int64]) -> None:
         super().__init__(sink, batches)
         self._messages = [
-            sink._encoders[batch.stream.name].in_order(batch.data, due[places])
+            sink._encoders[batch.stream.name].in_order(marked(batch), due[places])
             for batch, places in zip(batches, self._places, strict=True)
         ]
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sim.batch import Stream, event_times
 from sim.errors import ParameterError
 from sinks.contract import Run
+from sinks.damage import COLUMN, damaged
 from sinks.envelopes import Envelope
 from sinks.formats import Format
 from sinks.formats.normal import check_namespace, namespace_of
@@ -79,7 +80,13 @@ class Values:
         self._edges = np.array([version.start for version in versions[1:]], np.int64)
 
     def of(self, data: pa.RecordBatch) -> list[bytes]:
-        """The value of each fact, in order; the facts need not be in the order of time."""
+        """The value of each fact, in order, damaged where a column says so; the facts need not be in order of time."""
+        if COLUMN not in data.schema.names:
+            return self._whole(data)
+        damage = data.column(COLUMN).to_numpy(zero_copy_only=False)
+        return damaged(self._whole(data.drop_columns([COLUMN])), damage, self.envelope.facts.id)
+
+    def _whole(self, data: pa.RecordBatch) -> list[bytes]:
         if not len(self._edges):
             return self.versions[0].encode(data)
         which = np.searchsorted(self._edges, event_times(data), side="right")

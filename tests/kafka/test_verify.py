@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -12,15 +13,14 @@ from typer.testing import CliRunner
 from sim.cli.main import app
 from tests.kafka.reading import read
 
+SOUND = re.compile(rb'{"act_id":\d+,[ -~]*"amount":\d+}')
 LATE = {"type": "lognormal", "median": "10min", "sigma": 1}
 WORLD = {
     "name": "world",
     "start": "2024-01-01",
     "end": "2024-01-20",
     "entities": {"user": {"initial": {"count": 200}}},
-    "streams": {
-        "act": {"entity": "user", "rate": "3/day", "attributes": {"amount": {"type": "normal", "mean": 5, "sd": 1}}}
-    },
+    "streams": {"act": {"entity": "user", "rate": "3/day", "attributes": {"amount": {"type": "poisson", "mean": 9}}}},
     "faults": {
         "act": {
             "bound": "3h",
@@ -28,6 +28,7 @@ WORLD = {
             "duplicates": {"probability": "2%", "after": "5min"},
             "drops": "1%",
             "hot_keys": {"share": "3%"},
+            "corrupt": {"probability": "2%", "kinds": ["missing_field", "wrong_type", "truncated", "bad_utf8"]},
         }
     },
 }
@@ -55,16 +56,16 @@ def verdict(url, folder):
 def test_what_was_injected_is_all_that_differs(topic, tmp_path):
     code, audit = verdict(topic, tmp_path)
     assert code == 0
-    assert min(audit[kind]["found"] for kind in ("lost", "duplicated", "changed", "out_of_order")) > 20
+    assert min(audit[kind]["found"] for kind in ("lost", "duplicated", "changed", "out_of_order", "unreadable")) > 20
 
 
 def test_what_somebody_else_sends_is_found(topic, address, prefix, tmp_path):
-    sound = read(address, f"{prefix}act")
+    sound = [record for record in read(address, f"{prefix}act") if SOUND.fullmatch(record.value())]
     producer = Producer({"bootstrap.servers": address})
     producer.produce(f"{prefix}act", b"no fact", sound[0].key(), partition=0)
     producer.produce(f"{prefix}act", sound[0].value(), sound[0].key(), partition=sound[0].partition())
     producer.flush(10)
     code, audit = verdict(topic, tmp_path)
     assert code == 1
-    assert (audit["unreadable"]["found"], audit["unreadable"]["explained"]) == (1, 0)
+    assert audit["unreadable"]["found"] == audit["unreadable"]["explained"] + 1
     assert audit["duplicated"]["found"] == audit["duplicated"]["explained"] + 1
