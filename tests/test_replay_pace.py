@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recordings import play, record, write
-from test_cli_whole import invoke
+from test_cli_whole import invoke, start, wait_for
+from test_metrics import get, port, value  # noqa: F401
 
 from sim.cli.replay import _schedule
 from sim.delivery.schedule import Live, Rate, Speed, parse_pace
@@ -56,6 +59,19 @@ def test_a_replay_takes_as_long_as_its_speed_says(tmp_path):
     pacing = json.loads(invoke(*words).stdout)["pacing"]
     assert pacing["asked_s"] == pytest.approx(2 * SPAN / 1e7, abs=0.1)
     assert pacing["took_s"] >= pacing["asked_s"]
+
+
+def test_a_replay_without_end_is_watched_and_stopped_from_outside(tmp_path, port):  # noqa: F811
+    record(tmp_path / "o")
+    words = ("--loop", "forever", "--rate", "2k/s", "--to", f"csv:{tmp_path / 'c'}", "-q", "--metrics-port", str(port))
+    process = start("replay", f"parquet:{tmp_path / 'o'}", *words)
+    assert wait_for(lambda: (value(get(port, "/metrics") or "", "datagen_facts_total") or 0) > 1600)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+    told = json.loads((tmp_path / "c" / "manifest.json").read_text())["streams"]
+    lines = [len(list(csv.reader(path.open()))) - 1 for path in sorted((tmp_path / "c").glob("*/*.csv"))]
+    assert sum(lines) == told["visit"]["facts"] + told["thing"]["facts"] > 1600
 
 
 MEASURE = """

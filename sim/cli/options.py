@@ -36,3 +36,7 @@ Shard = Annotated[
     typer.Option(metavar="I/N", help="Simulate only the I-th of N shards, counted from 1: 2/8.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for machines instead of a table.")]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Serve /metrics for Prometheus and /healthz meanwhile.", show_default=False),
+]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli import notices, when
-from sim.cli.options import AsJson, Seed
+from sim.cli.metrics import Monitor, served
+from sim.cli.options import AsJson, MetricsPort, Seed
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, failures, tell
@@ -103,6 +104,7 @@ def replay(
         list[str] | None,
         typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
     ] = None,
+    metrics_port: MetricsPort = None,
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
@@ -145,9 +147,9 @@ def replay(
         rekeyed=frozenset(rekey or ()),
     )
     _check(source, sink, play, seed, blend)
-    told, outcome = progress is not False and not quiet, Outcome()
+    outcome, spoken = Outcome(), not quiet and progress is not False
     parse_pace(speed, rate)
-    with Interruption() as interruption, opened(source, naming, interruption.stop, told) as recording:
+    with Interruption() as interruption, opened(source, naming, interruption.stop, spoken) as recording:
         # Topics may have taken a while to read: now is when they have been.
         present = when.now()
         target = when.instant("--at", at, present)
@@ -155,8 +157,13 @@ def replay(
         facts = played(recording.part(*interval), play, target, blend or [], seed)
         run, legs = facts.run, [Leg(outcome, facts.run, sink)]
         try:
-            with shown(Meter(run.start, run.end, limit), False if quiet else progress, sink.interleaved) as show:
-                hand_over = partial(deliver, limit=limit, schedule=schedule, stop=interruption.stop, on_progress=show)
+            monitor, meter = Monitor(legs, interruption.stop), Meter(run.start, run.end, limit)
+            with (
+                served(monitor, metrics_port),
+                shown(meter, False if quiet else progress, sink.interleaved) as show,
+            ):
+                told = monitor.beside(show)
+                hand_over = partial(deliver, limit=limit, schedule=schedule, stop=interruption.stop, on_progress=told)
                 hand_over(facts.batches, sink, facts.streams, run, outcome=outcome)
         except DatagenError:
             if outcome.total or failures(outcome):

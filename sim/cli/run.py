@@ -12,7 +12,7 @@ from sim.cli import notices, when
 from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.metrics import Monitor, served
-from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
+from sim.cli.options import AsJson, End, MetricsPort, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, failures, tell
@@ -85,12 +85,7 @@ def run(
     ledger_window: Annotated[
         str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
     ] = "1h",
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=65535, help="Serve /metrics for Prometheus and /healthz meanwhile.", show_default=False
-        ),
-    ] = None,
+    metrics_port: MetricsPort = None,
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
