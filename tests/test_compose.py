@@ -1,12 +1,15 @@
 """docker-compose.yml: sound, reachable where the documentation says, and fit for simulated time."""
 
+import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from test_cli_whole import invoke
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
@@ -25,8 +28,50 @@ def published(service):
     return {outside: inside for _, outside, inside in ports}
 
 
-def test_there_is_a_broker_a_registry_and_a_console(services):
-    assert {name: next(iter(published(service))) for name, service in services.items()} == PLACES
+def test_there_is_a_broker_a_registry_a_console_and_a_stream(services):
+    assert set(services) == {*PLACES, "datagen"}
+    assert {name: next(iter(published(services[name]))) for name in PLACES} == PLACES
+
+
+def test_the_stream_is_one_that_datagen_accepts(services):
+    words = [word for word in services["datagen"]["command"] if not word.startswith("--to=")]
+    host, port = next(w for w in services["datagen"]["command"] if w.startswith("--to="))[len("--to=kafka://") :].split(
+        ":"
+    )
+    assert f"://{host}:{port}" in services[host]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert host in services["datagen"]["depends_on"]
+    assert invoke(*words, "--to=null:", "--limit=10", "-q").exit_code == 0
+
+
+def test_the_image_has_what_it_copies_and_installs():
+    text = (ROOT / "Dockerfile").read_text()
+    copied = [name for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for name in line.split()]
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert copied
+    assert [name for name in copied if not (ROOT / name).exists() or f"!{name}" not in ignored] == []
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.search(r"\.\[(.*?)\]", text)[1].split(",")) == set(extras) - {"test", "dev"}
+    assert re.search(r"^USER [1-9]\d*$", text, re.MULTILINE)
+
+
+def test_the_pods_of_the_job_are_the_shards_of_one_run(tmp_path):
+    job = yaml.safe_load((ROOT / "deploy" / "kubernetes-job.yaml").read_text())["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    stub = tmp_path / "datagen"
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.chmod(0o755)
+    shards = []
+    for index in range(job["completions"]):
+        setting = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "JOB_COMPLETION_INDEX": str(index)}
+        command = [*container["command"], *container["args"]]
+        words = subprocess.run(command, env=setting, capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+        shards.append(words[words.index("--shard") + 1])
+    assert shards == [f"{number}/4" for number in range(1, 5)]
+    port = words.index("--metrics-port")
+    assert container["ports"][0]["containerPort"] == int(words[port + 1])
+    alone = [word for word in words if word != "--resume"]
+    alone[alone.index("--to") + 1] = "null:"
+    assert invoke(*alone, "--limit", "10", "-q").exit_code == 0
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -85,7 +130,16 @@ def test_docker_compose_accepts_the_file():
 
 def schema_is_plain(document):
     """What `docker compose config` would check first, where it is not installed: known keys and their kinds."""
-    kinds = {"image": str, "ports": list, "environment": dict, "healthcheck": dict, "depends_on": dict}
+    kinds = {
+        "image": str,
+        "build": str,
+        "command": list,
+        "init": bool,
+        "ports": list,
+        "environment": dict,
+        "healthcheck": dict,
+        "depends_on": dict,
+    }
     assert set(document) == {"name", "services"}
     for service in document["services"].values():
         assert all(isinstance(value, kinds[key]) for key, value in service.items())

@@ -35,6 +35,11 @@ def test_no_cell_but_the_unit_is_empty():
     assert [row for row in cells if not all(cell for place, cell in enumerate(row) if place != 2)] == []
 
 
+def test_the_language_without_its_catalogue_is_read_in_a_quarter_of_an_hour():
+    language = re.sub(r"<a id=.*?</a>|\]\(#.*?\)|```.*?```", "", PAGE[: PAGE.index('<a id="curve">')], flags=re.DOTALL)
+    assert 2_000 < len(re.findall(r"[A-Za-z][A-Za-z'-]+", language)) < 15 * 290
+
+
 def test_links_lead_somewhere():
     anchors = set(re.findall(r'<a id="([^"]+)">', PAGE))
     assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors

@@ -197,7 +197,7 @@ def test_sources_that_are_not_there_or_not_readable_are_one_line(tmp_path):
         ("empty", "no Parquet files"),
         ("broken.parquet", "broken.parquet"),
         ("none.parquet", "holds no facts"),
-        ("csv", "only Parquet is replayed"),
+        ("csv", "has written csv here, not parquet"),
     ]:
         result = invoke("replay", f"parquet:{tmp_path / place}")
         assert (result.exit_code, len(result.stderr.splitlines()), text in result.stderr) == (2, 1, True), result.stderr

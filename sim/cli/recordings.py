@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sim.delivery.replay.recording import Recording
     from sinks.contract import Run
 
-SOURCES = ("parquet", "kafka")
+SOURCES = ("parquet", "csv", "kafka")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,12 @@ def opened(source: str, naming: Naming, stop: threading.Event, told: bool) -> It
 
         Options(target).finish()
         yield open_folder(target.location, naming)
+    elif target.scheme == "csv":
+        from sim.delivery.replay.tables import open_tables
+
+        Options(target).finish()
+        with open_tables(target.location, naming) as recording:
+            yield recording
     elif target.scheme == "kafka":
         from sim.cli.topics import recorded_topics
 

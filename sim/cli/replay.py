@@ -26,7 +26,9 @@ def replay(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="parquet:DIR, parquet:FILE or kafka://HOST:PORT/TOPIC[,TOPIC]", show_default=False
+            metavar="SOURCE",
+            help="parquet:DIR, csv:DIR, a FILE of these, kafka://HOST:PORT/TOPIC[,TOPIC]",
+            show_default=False,
         ),
     ],
     to: Annotated[str, typer.Option(metavar="URL", help="Where the facts go, as for `datagen run`.")] = "stdout:",
@@ -171,7 +173,7 @@ def _check(source: str, sink: Sink, play: Play, seed: int | None, blend: list[st
     if play.jitter and play.copies == 1:
         raise ParameterError("--jitter delays further copies of entities: it needs --amplify")
     scheme, _, place = source.partition(":")
-    if scheme == sink.scheme == "parquet" and Path(place).resolve() == Path(sink.target.location).resolve():
+    if scheme == sink.scheme and scheme != "kafka" and Path(place).resolve() == Path(sink.target.location).resolve():
         raise ParameterError(f"{source} cannot be both the recording and the sink: choose another folder for --to")
 
 

@@ -11,6 +11,7 @@ import typer
 from sim.cli import notices, when
 from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
+from sim.cli.metrics import Monitor, served
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Shard, Start
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
@@ -84,6 +85,12 @@ def run(
     ledger_window: Annotated[
         str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
     ] = "1h",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Serve /metrics for Prometheus and /healthz meanwhile.", show_default=False
+        ),
+    ] = None,
     json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
     progress: Annotated[
@@ -144,8 +151,13 @@ def run(
         tell_end = partial(tell, legs, json=json, quiet=quiet, workers=workers)
         plan = Execution(workers, limit, schedule, live)
         try:
-            with shown(Meter(model.start, model.end, limit), False if quiet else progress, sink.interleaved) as show:
-                execute(job, model, sink, plan, interruption.stop, show, outcome)
+            monitor = Monitor(legs, interruption.stop)
+            meter = Meter(model.start, model.end, limit)
+            with (
+                served(monitor, metrics_port),
+                shown(meter, False if quiet else progress, sink.interleaved) as show,
+            ):
+                execute(job, model, sink, plan, interruption.stop, monitor.beside(show), outcome)
         except DatagenError:
             if any(leg.outcome.total or failures(leg.outcome) for leg in legs):
                 tell_end()

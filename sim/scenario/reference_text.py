@@ -6,7 +6,8 @@ HEAD = """\
 # The scenario language
 
 Every key of a scenario file, with its type, unit, default and an example. This page is written from the models that
-read scenarios (`python -m sim.scenario.reference`), so it says what the program does.
+read scenarios (`python -m sim.scenario.reference`), so it says what the program does. The language itself ends where
+[curves](#curve) begin, after a quarter of an hour's reading; the rest is a catalogue to look things up in.
 
 A scenario is a YAML file (or JSON, which is YAML). Keys that the language does not know are errors, and so are
 quantities without a unit. Scalars follow YAML 1.2: `no`, `on` and `12:30` are text, `1e-3` is a number, a bare date

@@ -7,6 +7,9 @@ recording  what was recorded: its streams, its interval, its windows, with memor
 naming     which columns are time, key and id
 footers    what the footers of Parquet files tell
 folder     Parquet files and folders as recordings, datagen's own and anybody's
+manifests  what datagen says of a folder that it has written
+tables     CSV files as recordings, by way of Parquet
+columns    what becomes known of the columns of messages
 records    messages with JSON values as recordings, kept in files meanwhile
 rekeying   further copies of entities: ids and keys that nobody has yet
 playing    time shift, passes, copies, jitter: a recording as the batches of a run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,14 +12,13 @@ import pyarrow as pa
 
 from sim.batch import TIME, Stream
 from sim.delivery.replay.clock import Clock
-from sim.delivery.replay.footers import open_file, recorded_in
+from sim.delivery.replay.footers import File, open_file, recorded_in
+from sim.delivery.replay.manifests import manifests
 from sim.delivery.replay.naming import Naming, described, unified
 from sim.delivery.replay.reading import Columns
 from sim.delivery.replay.recording import Recorded, Recording, bounds
 from sim.errors import ParameterError
 from sim.maths.instants import parse_instant
-
-_MANIFEST = re.compile(r"^manifest(-\d+-of-\d+)?\.json$")
 
 
 def open_folder(location: str, naming: Naming) -> Recording:
@@ -28,27 +26,12 @@ def open_folder(location: str, naming: Naming) -> Recording:
     root = Path(location)
     if not root.exists():
         raise ParameterError(f"{location}: there is no such file or folder")
-    manifests = sorted(path for path in root.iterdir() if _MANIFEST.match(path.name)) if root.is_dir() else []
-    documents = [document for path in manifests if (document := _manifest(path)) is not None]
+    documents = manifests(root, "parquet") if root.is_dir() else []
     found = _own(root, documents, naming) if documents else _foreign(root, naming)
     if not found.facts:
         raise ParameterError(f"{location}: the recording is empty: it holds no facts")
     found.check()
     return found
-
-
-def _manifest(path: Path) -> dict[str, Any] | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ParameterError(f"{path}: not a manifest that can be read: {error}") from None
-    if not isinstance(document, dict) or document.get("writer") != "datagen":
-        return None
-    if document.get("kind") != "parquet":
-        raise ParameterError(
-            f"{path.parent}: datagen has written {document.get('kind')} here; only Parquet is replayed"
-        )
-    return document
 
 
 def _own(root: Path, documents: Sequence[dict[str, Any]], naming: Naming) -> Recording:
@@ -101,8 +84,12 @@ def _foreign(root: Path, naming: Naming) -> Recording:
         tables = {naming.streams[0]: next(iter(tables.values()))}
     else:
         raise ParameterError(f"{root}: it is one stream, and --stream names {len(naming.streams)}")
-    recorded = [_foreign_stream(name, root, paths, rank, naming) for rank, (name, paths) in enumerate(tables.items())]
-    if not any(each.groups for each in recorded):
+    files = {
+        name: [replace(open_file(path), constants=_constants(root, path)) for path in tables[name]] for name in tables
+    }
+    full = {name: own for name, own in files.items() if any(file.metadata.num_rows for file in own)}
+    recorded = [_foreign_stream(name, root, own, rank, naming) for rank, (name, own) in enumerate(full.items())]
+    if not recorded:
         raise ParameterError(f"{root}: the recording is empty: it holds no facts")
     return Recording(stem(root), tuple(recorded), *bounds(recorded))
 
@@ -138,8 +125,7 @@ def _chosen(place: str, names: list[str], naming: Naming) -> list[str]:
     return [name for name in names if not naming.streams or name in naming.streams]
 
 
-def _foreign_stream(name: str, root: Path, paths: Sequence[Path], rank: int, naming: Naming) -> Recorded:
-    files = [replace(open_file(path), constants=_constants(root, path)) for path in paths]
+def _foreign_stream(name: str, root: Path, files: Sequence[File], rank: int, naming: Naming) -> Recorded:
     schema = unified([(str(file.path), file.schema) for file in files])
     for constant in sorted({name for file in files for name in file.constants} - set(schema.names)):
         schema = schema.append(pa.field(constant, pa.dictionary(pa.int32(), pa.string())))
