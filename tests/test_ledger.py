@@ -14,6 +14,7 @@ from sim.cli.main import app
 from sim.delivery.inject import inject
 from sim.delivery.ledger import Ledger
 from sim.delivery.pipeline import deliver
+from sim.delivery.seam import Seam
 from sim.delivery.tallies import Tally
 from sim.errors import SinkError
 from sinks.contract import Run
@@ -177,3 +178,22 @@ def test_aggregates_do_not_depend_on_the_windows_of_the_run(cuts):
     assert found["event_time"].is_sorted()
     assert found["facts"].to_list()[:-1] == [350] * (len(found) - 1)
     assert len(found) == -(-SPAN // (7 * MINUTE))
+    facts = pl.DataFrame({"window": made().times // (7 * MINUTE), "user": made().data.column("user_id")})
+    distinct = facts.group_by("window").agg(pl.col("user").n_unique()).sort("window")
+    assert found["keys"].to_list() == distinct["user"].to_list()
+
+
+def test_a_run_may_be_cut_while_facts_are_late():
+    source = lambda: inject(cut(made(), SPAN // 4), [STREAM], {"act": spec(**ALL)}, SEED)  # noqa: E731
+    seam = Seam(source(), 1, SPAN // 3)
+    parts = [*seam.before(), *seam.after()]
+    assert sum(map(len, parts)) == sum(map(len, source()))
+    assert all((batch.times >= batch.start).all() and (batch.times < batch.until).all() for batch in parts)
+    assert {SPAN // 3} <= {batch.until for batch in parts}
+
+
+def test_a_paced_run_lets_late_facts_leave_when_they_arrive(world, outputs, tmp_path):
+    faulty, _, _ = outputs
+    run(world, f"parquet:{tmp_path / 'paced'}", "--rate", "200k/s")
+    assert table(tmp_path / "paced", "act")["act_id"].to_list() == faulty["act_id"].to_list()
+    assert len(table(tmp_path / "paced.ledger", "injections")) == len(table(outputs[2], "injections"))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from sim.cli.forms import Chunk
 from sim.cli.job import FAULTLESS, Job
-from sim.cli.sightings import Chunk, Source, run_of
+from sim.cli.sightings import Source, run_of
 from sim.delivery.audit import BROKEN, Audit, Evidence, audit
 from sim.delivery.faults import CORRUPT, MISSING
+from sim.delivery.latency import Latencies
 from sim.delivery.tallies import Tally
 from sim.delivery.windows import limited, windows
 from sim.errors import ParameterError
@@ -65,6 +67,7 @@ class _Rows:
     def __init__(self, stream: Stream, span: int) -> None:
         self.tally = Tally(stream, span)
         self.unreadable = 0
+        self.latencies = Latencies()
         self._rows: list[pl.DataFrame] = []
 
     def add(self, chunk: Chunk) -> None:
@@ -72,6 +75,8 @@ class _Rows:
         # Keys are needed for being told apart only, and a number takes less room than a text.
         rows = chunk.rows.with_columns(pl.col("key").hash(), sequence=pl.lit(chunk.sequence, pl.Int32))
         self._rows.append(rows)
+        if chunk.arrived is not None:
+            self.latencies.add(((chunk.arrived - chunk.rows["time"]).drop_nulls() / 1e6).to_numpy())
         if len(rows):
             self.tally.count(rows["time"].to_numpy(), rows["key"], chunk.numbers)
 
@@ -115,6 +120,7 @@ def _evidence(
         question.source.whole,
         None if until is None else until - (bound or 0),
         came.unreadable,
+        came.latencies,
     )
 
 

@@ -11,6 +11,7 @@ import typer
 
 from sim.cli import when
 from sim.cli.options import AsJson, End, Override, Scenario, Seed, Start
+from sim.cli.summary import QUANTILES
 from sim.cli.values import parse_overrides, parse_pairs, parse_span
 from sim.errors import ParameterError
 
@@ -57,6 +58,12 @@ def verify(
         int | None, typer.Option(min=0, help="The run was limited to so many facts.", show_default=False)
     ] = None,
     window: Annotated[str, typer.Option(metavar="DURATION", help="Windows whose aggregates are compared.")] = "1h",
+    arrived: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="A column with the instant at which a fact came, for latencies.", show_default=False
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("-X", metavar="KEY=VALUE", help="A setting of the client. Repeatable.", show_default=False),
@@ -79,6 +86,7 @@ def verify(
 
     span = parse_span("--window", window)
     found = opened(source, parse_pairs("-X", setting or []))
+    found.clock = arrived
     account = _ledger(ledger, source)
     overrides = parse_overrides(override or [], **when.interval(start, end))
     question = Question(scenario, overrides, seed, found, account, span, limit, tuple(stream or ()))
@@ -116,7 +124,22 @@ def _object(item: Audit) -> dict[str, Any]:
         }
         for finding in item.findings
     }
-    return {"sound": item.sound, "happened": item.happened, "came": item.came, "not_seen": item.undone, **findings}
+    return {
+        "sound": item.sound,
+        "happened": item.happened,
+        "came": item.came,
+        "not_seen": item.undone,
+        **findings,
+        "latency": _latency(item),
+    }
+
+
+def _latency(item: Audit) -> dict[str, float] | None:
+    """Seconds from event time to arrival that such shares of the facts did not exceed; None where nobody knows."""
+    found = item.latencies
+    if not found.count:
+        return None
+    return {name: round(found.quantile(share), 6) for name, share in QUANTILES.items()} | {"max_s": found.largest}
 
 
 def _print(audits: Sequence[Audit]) -> None:
@@ -131,11 +154,14 @@ def _print(audits: Sequence[Audit]) -> None:
 
 
 def _lines(item: Audit) -> Iterator[str]:
-    """What is not explained, with a few examples: ids, or the beginnings of windows."""
+    """What is not explained, with a few examples (ids, or the beginnings of windows), and latencies."""
     for finding in item.findings:
         if finding.unexplained:
             which = ", ".join(_examples(finding))
             yield f"{item.stream}: {finding.unexplained:,} {finding.kind}, unexplained{': ' if which else ''}{which}"
+    if (latency := _latency(item)) is not None:
+        shares = ", ".join(f"{seconds:,.3f} s {name.removesuffix('_s')}" for name, seconds in latency.items())
+        yield f"{item.stream}: from event to arrival {shares}"
     if item.undone:
         yield f"{item.stream}: {item.undone:,} injections of the ledger are not to be seen"
 

@@ -12,6 +12,7 @@ from functools import cached_property
 import polars as pl
 
 from sim.delivery.faults import DROP, DUPLICATE, HOT, LATE, MISSING, SKEW
+from sim.delivery.latency import Latencies
 
 BROKEN = "broken"
 """Injections that make a message unreadable, of whatever kind."""
@@ -75,6 +76,7 @@ class Evidence:
     whole: bool = True
     settled: int | None = None
     unreadable: int = 0
+    latencies: Latencies = field(default_factory=Latencies)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ class Audit:
     findings: tuple[Finding, ...]
     undone: int = 0
     """Injections in the ledger of which nothing is to be seen, where that matters."""
+    latencies: Latencies = field(default_factory=Latencies)
+    """From event times to arrivals, where those are known."""
 
     @property
     def sound(self) -> bool:
@@ -101,9 +105,8 @@ def audit(evidence: Evidence, expect: str) -> Audit:
     findings.append(comparison.unreadable())
     findings.append(comparison.windows())
     undone = comparison.undone() if expect == "as-injected" else 0
-    return Audit(
-        evidence.stream, len(evidence.truth), len(evidence.seen) + evidence.unreadable, tuple(findings), undone
-    )
+    happened, came = len(evidence.truth), len(evidence.seen) + evidence.unreadable
+    return Audit(evidence.stream, happened, came, tuple(findings), undone, evidence.latencies)
 
 
 @dataclass(frozen=True)
