@@ -40,3 +40,15 @@ MetricsPort = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Serve /metrics for Prometheus and /healthz meanwhile.", show_default=False),
 ]
+Limit = Annotated[
+    int | None, typer.Option(min=0, help="Stop after so many facts, over all streams.", show_default=False)
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")]
+Progress = Annotated[
+    bool | None,
+    typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default="where useful"),
+]

@@ -10,7 +10,7 @@ import typer
 
 from sim.cli import notices, when
 from sim.cli.metrics import Monitor, served
-from sim.cli.options import AsJson, MetricsPort, Seed
+from sim.cli.options import AsJson, Limit, MetricsPort, Progress, Quiet, Seed, Settings
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, failures, tell
@@ -97,20 +97,12 @@ def replay(
         ),
     ] = None,
     same_keys: Annotated[bool, typer.Option("--same-keys", help="--loop repeats ids and keys as well.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Stop after so many facts, over all streams.", show_default=False)
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
-    ] = None,
+    limit: Limit = None,
+    setting: Settings = None,
     metrics_port: MetricsPort = None,
     json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
-    progress: Annotated[
-        bool | None,
-        typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default="where useful"),
-    ] = None,
+    quiet: Quiet = False,
+    progress: Progress = None,
 ) -> None:
     """Send recorded facts to a sink again, in order of time.
 

@@ -12,7 +12,20 @@ from sim.cli import notices, when
 from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.metrics import Monitor, served
-from sim.cli.options import AsJson, End, MetricsPort, Override, Scenario, Seed, Shard, Start
+from sim.cli.options import (
+    AsJson,
+    End,
+    Limit,
+    MetricsPort,
+    Override,
+    Progress,
+    Quiet,
+    Scenario,
+    Seed,
+    Settings,
+    Shard,
+    Start,
+)
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, failures, tell
@@ -39,9 +52,7 @@ def run(
     end: End = None,
     shard: Shard = "1/1",
     workers: Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Processes to share the work.")] = 1,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Stop after so many facts, over all streams.", show_default=False)
-    ] = None,
+    limit: Limit = None,
     override: Override = None,
     speed: Annotated[
         str, typer.Option(metavar="PACE", help="max, or a multiple of real time at which facts leave: 1x, 60x, 0.5x.")
@@ -55,10 +66,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
-    ] = None,
+    setting: Settings = None,
     then_live: Annotated[
         str | None,
         typer.Option(
@@ -87,11 +95,8 @@ def run(
     ] = "1h",
     metrics_port: MetricsPort = None,
     json: AsJson = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")] = False,
-    progress: Annotated[
-        bool | None,
-        typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default="where useful"),
-    ] = None,
+    quiet: Quiet = False,
+    progress: Progress = None,
 ) -> None:
     """Simulate a scenario and write its facts to a sink.
 
