@@ -85,7 +85,7 @@ class Checkpoints:
         found: dict[str, Any] | None = None
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            for message in consumer.consume(1000, timeout=0.5):
+            for message in consumer.consume(1000, timeout=0.2):
                 error = message.error()
                 if error is not None and error.code() == KafkaError._PARTITION_EOF:
                     return found

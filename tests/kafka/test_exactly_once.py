@@ -58,7 +58,7 @@ def committed(address, topic, isolation="read_committed"):
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
     records = []
     while partitions:
-        for record in consumer.consume(10_000, timeout=10):
+        for record in consumer.consume(10_000, timeout=0.5):
             error = record.error()
             if error is None:
                 records.append(record)
