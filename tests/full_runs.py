@@ -50,7 +50,7 @@ def full_run(name: str) -> FullRun:
     scenario = sim.load(name)
     model = sim.compile_scenario(scenario)
     tables = sim.to_arrow(sim.simulate(model))
-    db = duckdb.connect()
+    db = duckdb.connect(config={"threads": 1})  # sums of floating-point numbers depend on their order
     db.execute(f"SET timezone = '{scenario.timezone}'")
     for stream, table in tables.items():
         db.register(stream, table)
