@@ -102,3 +102,8 @@ def test_trends_segments_vintage_and_states_are_all_used(name):
     assert any(entity.lifecycle for entity in entities)
     assert any(entity.vintage.activity for entity in entities)
     assert any(curve.type in ("exponential", "logistic") for curve in scenario.curves.values())
+
+
+@pytest.mark.parametrize(("name", "who"), [("bank", "customer"), ("storefront", "customer"), ("payments", "holder")])
+def test_nobody_is_a_customer_as_a_child(name, who):
+    assert full_run(name).one(f"SELECT min(year(born_at) - year_of_birth) FROM {who}") >= 15
