@@ -69,8 +69,7 @@ def test_live_facts_leave_when_their_event_time_is_now(small, tmp_path):
     facts = [json.loads(line) for line in result.stdout.splitlines()]
     pacing = json.loads(result.stderr.splitlines()[-1])["live"]["pacing"]
     assert len(facts) > 50
-    assert pacing["took_s"] == pytest.approx(pacing["asked_s"], abs=1)
-    assert pacing["kept"]
+    assert 3 < pacing["asked_s"] <= pacing["took_s"]
 
 
 def test_a_live_part_needs_a_place_in_the_run(small):
