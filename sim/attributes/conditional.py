@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from sim.attributes.attribute import Attribute, at
 from sim.attributes.column import Array, Column
 from sim.attributes.expressions import Sql, program
-from sim.attributes.kinds import is_number, is_text, name_of
+from sim.attributes.kinds import cast, is_number, is_text, name_of
 from sim.attributes.nested import Nested, Repeated, Seeded
 from sim.attributes.rows import Rows
 from sim.maths.model import Model
@@ -85,7 +85,7 @@ class When(Nested):
         ends = np.searchsorted(case[order], np.arange(len(self.cases) + 1), side="right")
         indices = np.split(order, ends[:-1])
         pieces = [
-            _cast(part.make(Seeded(Repeated(rows, index), stream), "then"), kind)
+            cast(part.make(Seeded(Repeated(rows, index), stream), "then"), kind)
             for part, stream, index in zip(self.parts.values(), streams, indices, strict=False)
         ]
         if self.else_ is None:
@@ -111,12 +111,3 @@ def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     if is_text(one) and is_text(other):
         return pa.string()
     raise ValueError(f"gives {name_of(other)}, but the case before gives {name_of(one)}; all must give the same")
-
-
-def _cast(column: Column, kind: pa.DataType) -> Column:
-    if column.type == kind:
-        return column
-    if kind == pa.float64():
-        return Column(column.decoded().values.astype(np.float64), kind, column.mask)
-    array = column.to_arrow()
-    return Column.of(array.dictionary_decode() if pa.types.is_dictionary(array.type) else array)

@@ -1,10 +1,11 @@
-"""Questions about Arrow types that generators and modifiers ask."""
+"""Questions about Arrow types that generators and modifiers ask, and columns as another type."""
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
-from sim.attributes.column import TIME_TYPE
+from sim.attributes.column import TIME_TYPE, Column
 
 
 def is_integer(kind: pa.DataType) -> bool:
@@ -47,3 +48,14 @@ def want_number(kind: pa.DataType, what: str) -> None:
     """Raise ValueError unless `kind` is numeric; `what` says who asks."""
     if not is_number(kind):
         raise ValueError(f"{what} needs numbers, but these are {name_of(kind)}")
+
+
+def cast(column: Column, kind: pa.DataType) -> Column:
+    """The column as another type that takes its values: numbers as floats, text as text, coded or plain."""
+    if column.type == kind:
+        return column
+    if kind == pa.float64():
+        return Column(column.decoded().values.astype(np.float64), kind, column.mask)
+    array = column.to_arrow()
+    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    return Column.of(plain.dictionary_encode() if pa.types.is_dictionary(kind) else plain)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sim.attributes.attribute import Attribute
 from sim.attributes.column import Column
-from sim.attributes.kinds import is_number, is_text, name_of
+from sim.attributes.kinds import cast, is_number, is_text, name_of
 from sim.attributes.nested import Repeated
 from sim.attributes.rows import Rows
 
@@ -38,17 +38,7 @@ def replaced(replacement: Replacement, name: str, rows: Rows, base: Column) -> C
     where = np.flatnonzero(rows.column(replacement.flag).values)
     if not len(where):
         return base
-    made = _cast(replacement.attribute.make(Repeated(rows, where), name), base.type)
+    made = cast(replacement.attribute.make(Repeated(rows, where), name), base.type)
     place = np.arange(len(base))
     place[where] = len(base) + np.arange(len(where))
     return Column.concat([base, made]).take(place)
-
-
-def _cast(column: Column, kind: pa.DataType) -> Column:
-    if column.type == kind:
-        return column
-    if kind == pa.float64():
-        return Column(column.decoded().values.astype(np.float64), kind, column.mask)
-    array = column.to_arrow()
-    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-    return Column.of(plain.dictionary_encode() if pa.types.is_dictionary(kind) else plain)
