@@ -5,37 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from commands import SMALL, children, invoke, start, wait_for
 from pyarrow import parquet
-from typer.testing import CliRunner
-
-from sim.cli.main import app
-
-SMALL = """
-name: small
-seed: 42
-start: 2023-01-01
-end: 2023-02-01
-tick: 1d
-entities:
-  customer:
-    initial: {count: 500}
-    arrivals: {rate: 10/day}
-    attributes:
-      country: {type: choice, values: {FR: 6, DE: 3, ES: 1}}
-streams:
-  order:
-    entity: customer
-    rate: 20/month
-    attributes:
-      quantity: {type: poisson, mean: 1.4, min: 1}
-"""
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -43,40 +17,6 @@ def small(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return str(path)
-
-
-def invoke(*words):
-    return CliRunner().invoke(app, list(words), catch_exceptions=False)
-
-
-def start(*words):
-    """A `datagen` of its own, in a process group of its own, as a shell would start it."""
-    code = "from sim.cli.main import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def children(pid: int) -> list[int]:
-    """The workers of a run: spawned by it, or forked off the server that it has started for that."""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
-    processes = [(int(child), int(parent), words) for child, parent, *words in map(str.split, listing.splitlines())]
-    own = [(child, " ".join(words)) for child, parent, words in processes if parent == pid]
-    servers = {child for child, words in own if "forkserver" in words}
-    forked = [child for child, parent, _ in processes if parent in servers]
-    return sorted([*forked, *(child for child, words in own if "spawn_main" in words)])
-
-
-def wait_for(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 def test_two_workers_print_the_same_bytes_as_one(small):

@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
-from test_cli_whole import SMALL, invoke, start, wait_for
+from commands import SMALL, invoke, start, wait_for
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import json
 
 import pyarrow as pa
 import pytest
+from commands import SMALL, invoke
 from recordings import instants, play, record, tables
-from test_cli_whole import SMALL, invoke
 
 from sim.delivery.replay.naming import Naming
 from sim.delivery.replay.recording import Recording

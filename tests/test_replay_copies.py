@@ -9,11 +9,11 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
+from commands import SMALL, invoke
 from fake_batches import STREAMS as FAKE
 from fake_batches import fake_batches
 from recordings import STREAMS, instants, play, record, tables, write
 from scipy import stats
-from test_cli_whole import SMALL, invoke
 
 from sim.delivery.replay.blend import Flow, blended
 from sim.delivery.replay.naming import Naming

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+from commands import invoke
 from pyarrow import parquet
 from recordings import instants, play, record, tables, write
-from test_cli_whole import invoke
 
 from sim.delivery.replay.clock import Clock
 from sim.delivery.replay.folder import open_folder

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import invoke, start, wait_for
 from recordings import play, record, write
-from test_cli_whole import invoke, start, wait_for
 from test_metrics import get, port, value  # noqa: F401
 
 from sim.cli.replay import _schedule

@@ -6,7 +6,7 @@ import gzip
 import json
 
 import pytest
-from test_cli_whole import SMALL, invoke
+from commands import SMALL, invoke
 
 ROWS = 'when,who,amount,note,n\n2024-01-01T00:00:05Z,b,1.5,,1\n2024-01-01T00:00:01Z,a,2,"",2\n'
 

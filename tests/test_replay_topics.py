@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from commands import SMALL, invoke
 from confluent_kafka import Producer
-from test_cli_whole import SMALL, invoke
 
 from sinks.kafka.mock import MockBroker
 

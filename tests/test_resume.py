@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import SMALL, invoke, start, wait_for
 from fake_batches import RUN, STREAMS, facts, fake_batches
 from pyarrow import parquet
-from test_cli_whole import SMALL, invoke, start, wait_for
 
 from sim.delivery.pipeline import deliver
 from sim.delivery.schedule import Speed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from commands import SMALL, invoke
 from fake_batches import STREAMS, fake_batches
 from pyarrow import parquet
-from test_cli_whole import SMALL, invoke
 
 from sim.batch import TIME
 from sim.cli import when

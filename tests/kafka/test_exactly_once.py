@@ -5,17 +5,16 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import defaultdict
 
 import pytest
+from commands import start
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 import sim
 from tests.kafka.broker import Broker
 
-DATAGEN = (sys.executable, "-c", "from sim.cli.main import main; main()")
 KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "4"))
 """How often a run is killed; by hand, a hundred times."""
 
@@ -42,12 +41,6 @@ def small(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(SCENARIO)
     return str(path)
-
-
-def start(*words):
-    return subprocess.Popen(
-        (*DATAGEN, "run", *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
 
 
 def committed(address, topic, isolation="read_committed"):
@@ -95,7 +88,7 @@ def killed_until_done(chance, *words):
     """Run until a process lives long enough; how many were killed."""
     kills = 0
     while True:
-        process = start(*words)
+        process = start("run", *words)
         try:
             stderr = process.communicate(timeout=chance.uniform(0.5, 3.5) if kills < 6 else 120)[1]
         except subprocess.TimeoutExpired:
@@ -110,7 +103,7 @@ def killed_until_done(chance, *words):
 def test_a_broker_that_dies_in_the_middle_is_waited_for(small, prefix):
     with Broker() as broker:
         to = f"kafka://{broker.address}?prefix={prefix}&partitions=3&exactly_once=true"
-        process = start(small, "--to", to, "--rate", "8k/s", "--json", "--no-progress")
+        process = start("run", small, "--to", to, "--rate", "8k/s", "--json", "--no-progress")
         time.sleep(3)
         broker.kill()
         time.sleep(OUTAGE)
@@ -127,21 +120,21 @@ def test_a_broker_that_dies_in_the_middle_is_waited_for(small, prefix):
 def test_workers_have_checkpoints_of_their_own(small, address, prefix):
     to = f"kafka://{address}?prefix={prefix}&partitions=2&exactly_once=true"
     words = (small, "--to", to, "--workers", "2", "--resume", "--json", "--no-progress")
-    first = start(*words)
+    first = start("run", *words)
     stdout, stderr = first.communicate(timeout=120)
     assert first.returncode == 0, stderr
-    again = start(*words)
+    again = start("run", *words)
     assert json.loads(again.communicate(timeout=120)[0])["resumed"] == json.loads(stdout)["facts"] > 10_000
     assert_every_fact_once(address, prefix, small)
 
 
 def test_what_a_killed_process_had_not_committed_is_never_seen(small, address, prefix):
     to = f"kafka://{address}?prefix={prefix}&partitions=1&exactly_once=true"
-    process = start(small, "--to", to, "--rate", "5k/s", "-q")
+    process = start("run", small, "--to", to, "--rate", "5k/s", "-q")
     time.sleep(4)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    resumed = start(small, "--to", to, "--resume", "-q")
+    resumed = start("run", small, "--to", to, "--resume", "-q")
     assert resumed.wait(120) == 0
     assert_every_fact_once(address, prefix, small)
     seen, written = (
@@ -160,16 +153,16 @@ def test_what_a_killed_process_had_not_committed_is_never_seen(small, address, p
 )
 def test_another_run_is_not_gone_on_with(words, message, small, address, prefix):
     to = f"kafka://{address}?prefix={prefix}&exactly_once=true"
-    assert start(small, "--to", to, "-q").wait(120) == 0
+    assert start("run", small, "--to", to, "-q").wait(120) == 0
     before = len(committed(address, f"{prefix}order"))
-    process = start(small, "--to", to, "--resume", *words)
+    process = start("run", small, "--to", to, "--resume", *words)
     stderr = process.communicate(timeout=60)[1]
     assert (process.returncode, message in stderr) == (3, True), stderr
     assert len(committed(address, f"{prefix}order")) == before
 
 
 def test_without_transactions_there_is_nothing_to_resume(small, address, prefix):
-    process = start(small, "--to", f"kafka://{address}?prefix={prefix}", "--resume")
+    process = start("run", small, "--to", f"kafka://{address}?prefix={prefix}", "--resume")
     stderr = process.communicate(timeout=60)[1]
     assert (process.returncode, "exactly_once=true" in stderr) == (2, True)
 
@@ -177,6 +170,7 @@ def test_without_transactions_there_is_nothing_to_resume(small, address, prefix)
 def test_a_fact_that_the_broker_refuses_ends_the_run_without_a_checkpoint_beyond_it(small, address, prefix):
     to = f"kafka://{address}?prefix={prefix}&exactly_once=true"
     process = start(
+        "run",
         small,
         "--to",
         to,
