@@ -67,7 +67,8 @@ class Contest:
         encoders = {stream.name: self._encoder(stream) for stream in self.model.streams}
         for window in self.windows:
             for group in slices(window):
-                self.messages += [chunk for batch in group for chunk in encoders[batch.stream.name].encode(batch)]
+                for batch in group:
+                    self.messages += [chunk.listed() for chunk in encoders[batch.stream.name].encode(batch)]
 
     def _encoder(self, stream: Stream) -> Encoder:
         version = Version(self.run.start, Envelope(stream, self.run, NAMESPACE), Json(stream))

@@ -50,7 +50,7 @@ class Checkpoints:
         """The message that says so many facts of each stream are there."""
         document = {**identity(KIND, self.run), "facts": dict(facts)}
         value = json.dumps(document).encode()
-        return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000])
+        return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000]).columned()
 
     def find(self, settings: Settings, url: str) -> dict[str, int]:
         """Facts by stream as of the last checkpoint that was committed; empty where there is none.

@@ -111,11 +111,13 @@ class Client:
 
         Raises SinkError where others failed for a reason that these will meet too.
         """
-        for first in range(0, len(messages.values), AT_ONCE):
+        ready = messages.listed()
+        for first in range(0, len(ready.values), AT_ONCE):
             self.check()
-            some = messages.rows(first, first + AT_ONCE)
-            columns = (some.values, some.keys, some.timestamps, some.partition, some.headers)
-            done = enqueue(self.producer, messages.topic, *columns)
+            some = ready.rows(first, first + AT_ONCE)
+            done = enqueue(
+                self.producer, messages.topic, some.values, some.keys, some.timestamps, some.partition, some.headers
+            )
             self.handed += len(some.values)
             self.failed.update(done.refused)
             self._lost += done.refused.total()

@@ -11,7 +11,9 @@ from itertools import repeat
 from operator import length_hint
 from typing import Any
 
+import numpy as np
 from confluent_kafka import KafkaException, Producer
+from numpy.typing import NDArray
 
 from sinks.kafka.headers import HeaderRows
 
@@ -31,7 +33,7 @@ def enqueue(
     topic: str,
     values: Sequence[bytes | None],
     keys: Sequence[bytes | None],
-    timestamps: Sequence[int],
+    timestamps: Sequence[int] | NDArray[np.int64],
     partition: int = -1,
     headers: HeaderRows | None = None,
 ) -> Handover:

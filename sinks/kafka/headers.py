@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -25,6 +25,9 @@ DUE = "due"
 
 Pairs = list[tuple[str, bytes | None]]
 
+Column = Sequence[bytes | None]
+"""Byte strings, one a message: a large_binary array, or a list."""
+
 
 class Headers:
     """The headers of the messages of one stream, by name: a value for all, or a function that gives one for each."""
@@ -46,12 +49,13 @@ class Headers:
 class HeaderRows:
     """The headers of `count` messages, as columns: what is the same for all, and a value for each by name.
 
+    The columns are large_binary arrays, or lists once they are `listed` for a client that takes one message at a time.
     Iterating makes the pairs of one message at a time, which live until the client has copied them: made beforehand
     they are so many small objects that the garbage collector takes two thirds of the time.
     """
 
     constant: Pairs
-    columns: Sequence[tuple[str, Sequence[bytes | None]]]
+    columns: Sequence[tuple[str, Column]]
     count: int
 
     def __len__(self) -> int:
@@ -71,6 +75,10 @@ class HeaderRows:
         """The headers of the messages from `first` to `last`."""
         count = len(range(self.count)[first:last])
         return HeaderRows(self.constant, [(name, values[first:last]) for name, values in self.columns], count)
+
+    def each(self, change: Callable[[Column], Column]) -> HeaderRows:
+        """The same headers in columns of another kind."""
+        return HeaderRows(self.constant, [(name, change(values)) for name, values in self.columns], self.count)
 
 
 def parse(text: str) -> dict[str, str]:
