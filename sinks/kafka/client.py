@@ -12,15 +12,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from sim.errors import SinkError
-from sinks.kafka.enqueue import enqueue
 from sinks.kafka.messages import Messages
 from sinks.kafka.settings import Settings
+from sinks.kafka.ways import AUTO, Ways
 
 LOG = logging.getLogger("datagen.sinks.kafka")
 LOG.addHandler(logging.NullHandler())
-
-AT_ONCE = 1024
-"""Messages between two polls: others wait for the interpreter's lock until a poll gives it up, half a millisecond."""
 
 _TRY = 0.5
 _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
@@ -60,11 +57,11 @@ class Client:
     The client library reports failures only, one callback each; it holds a message in its queue until its fate is
     decided, so acknowledged = handed over - failed - still queued, at no cost for those that go well.
     Where messages are sent in transactions, one that fails because brokers are away is no loss yet. Raises
-    ParameterError where the settings are refused.
+    ParameterError where the settings are refused, and what `Ways` raises.
     """
 
-    def __init__(self, settings: Settings, url: str) -> None:
-        self.failed: Counter[str] = Counter()
+    def __init__(self, settings: Settings, url: str, enqueue: str = AUTO) -> None:
+        self._failed: Counter[str] = Counter()
         self.handed = 0
         self.bytes = 0
         self.graves = 0
@@ -72,6 +69,7 @@ class Client:
         self.waited = 0.0
         """Seconds of waiting for room in the client's queue, which empties as brokers acknowledge."""
         self._lost = self._refused = 0
+        self._finished = False
         self._transactional = "transactional.id" in settings.values
         self._lasting = ""
         self.hopeless: str | None = None
@@ -84,6 +82,9 @@ class Client:
             self.producer = Producer(values, logger=LOG)
         except KafkaException as error:
             raise settings.refused(error.args[0].str()) from None
+        self.partitions: dict[str, int] = {}
+        """How many partitions topics have, where messages may go to the one that the Java client would choose."""
+        self._ways = Ways(enqueue, self.producer, str(values.get("client.id", "rdkafka")), self.partitions)
 
     def admin(self) -> AdminClient:
         """A client for topics, with the same settings."""
@@ -111,15 +112,14 @@ class Client:
 
         Raises SinkError where others failed for a reason that these will meet too.
         """
-        ready = messages.listed()
-        for first in range(0, len(ready.values), AT_ONCE):
+        way = self._ways.after(self.handed)
+        ready = way.ready(messages)
+        for first in range(0, len(ready.values), way.at_once):
             self.check()
-            some = ready.rows(first, first + AT_ONCE)
-            done = enqueue(
-                self.producer, messages.topic, some.values, some.keys, some.timestamps, some.partition, some.headers
-            )
+            some = ready.rows(first, first + way.at_once)
+            done = way.hand_over(some)
             self.handed += len(some.values)
-            self.failed.update(done.refused)
+            self._failed.update(done.refused)
             self._lost += done.refused.total()
             self._refused += done.refused.total()
             self._lasting = next(iter(done.refused), self._lasting)
@@ -128,17 +128,31 @@ class Client:
         self.bytes += messages.bytes
         self.graves += messages.graves
 
+    @property
+    def groups(self) -> bool:
+        """Whether messages may come in any order of partitions, because they are grouped here."""
+        return self._ways.way.groups
+
+    @property
+    def failed(self) -> Counter[str]:
+        """How many messages failed, by reason."""
+        self._learn()
+        return self._failed
+
     def standing(self) -> Standing:
         """The account as it is now."""
-        return Standing(self.handed, self.bytes, self.graves, self._lost, self._refused, Counter(self.failed))
+        failed = Counter(self.failed)
+        return Standing(self.handed, self.bytes, self.graves, self._lost, self._refused, failed)
 
     def restore(self, standing: Standing) -> None:
         """Forget what has happened since: a transaction was aborted."""
+        self._learn()
         self.handed, self.bytes, self.graves = standing.handed, standing.bytes, standing.graves
-        self._lost, self._refused, self.failed = standing.lost, standing.refused, Counter(standing.failed)
+        self._lost, self._refused, self._failed = standing.lost, standing.refused, Counter(standing.failed)
 
     def lasting_failure(self) -> str:
         """Why messages were refused for another reason than that brokers were away; empty where none were."""
+        self._learn()
         reason, self._lasting = self._lasting, ""
         return self._settings.redact(reason)
 
@@ -149,10 +163,13 @@ class Client:
     @property
     def acknowledged(self) -> int:
         """Messages that the brokers have said they have."""
-        return self.handed - self._lost - len(self.producer)
+        self._learn()
+        # The client counts what it has to tell, such as errors, with the messages in its queue.
+        return self.handed - self._lost - (0 if self._finished else len(self.producer))
 
     def check(self) -> None:
         """Raise SinkError where messages failed for a reason that the next ones will meet too."""
+        self._learn()
         if self.hopeless:
             raise SinkError(f"{self._url}: {self._settings.redact(self.hopeless)}")
 
@@ -164,8 +181,17 @@ class Client:
             if left != seen:
                 seen, since = left, time.monotonic()
             elif time.monotonic() - since > patience:
-                self.failed["not acknowledged in time"] += left
-                return
+                self._failed["not acknowledged in time"] += left
+                self._lost += left
+                break
+        else:
+            self._demand_all()
+        self._finished = True
+
+    def _demand_all(self) -> None:
+        if missing := self._ways.way.undecided:
+            self._failed["unaccounted for"] += missing
+            self._lost += missing
 
     def _patience(self) -> float:
         values = self._settings.values
@@ -173,15 +199,21 @@ class Client:
         return (float(milliseconds) or 300_000) / 1000 + 10
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            return
-        self.failed[error.str()] += 1
-        self._lost += 1
+        if error is not None:
+            self._fail(message.topic() or "", error, 1)
+
+    def _learn(self) -> None:
+        for topic, error, count in self._ways.way.failures():
+            self._fail(topic, error, count)
+
+    def _fail(self, topic: str, error: KafkaError, count: int) -> None:
+        self._failed[error.str()] += count
+        self._lost += count
         if self._transactional and error.code() in _PASSING:
             return
         self._lasting = error.str()
         if error.code() in _HOPELESS or error.fatal():
-            self.hopeless = f"topic {message.topic()!r}: {error.str()}{self._because()}"
+            self.hopeless = f"topic {topic!r}: {error.str()}{self._because()}"
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:

@@ -116,10 +116,10 @@ class Encoder:
         self._headers = headers or Headers({})
         self._partitions = partitions if keys.are_numbers else None
 
-    def encode(self, batch: Batch) -> list[Messages]:
-        """The messages of a batch."""
+    def encode(self, batch: Batch, grouped: bool = True) -> list[Messages]:
+        """The messages of a batch; not grouped where whoever hands them over does that."""
         data, starts = self._buried(marked(batch))
-        if self._partitions is None or data.column(self._key).null_count:
+        if self._partitions is None or not grouped or data.column(self._key).null_count:
             return [self._messages(data, starts)]
         return list(self._grouped(data, starts, self._partitions))
 

@@ -52,10 +52,13 @@ rootLogger.appenderRef.file.ref=file
 _SERVER = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},HIDDEN://127.0.0.1:{hidden}, \
+  CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls}, \
+  HIDDEN://127.0.0.1:{front}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HIDDEN:PLAINTEXT,SASL:SASL_PLAINTEXT, \
+  TLS:SSL
 sasl.enabled.mechanisms=PLAIN
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
   user_{user}="{password}";
@@ -106,13 +109,16 @@ class Broker:
     """A broker process with a folder of its own, which goes when it stops.
 
     `address` takes anyone, `sasl` asks for USER and PASSWORD, `tls` for the certificate that `certificate` and
-    `keystore` hold (which is also the one that it shows).
+    `keystore` hold (which is also the one that it shows). `hidden` is a port whose clients are told to come to the port
+    `front`, where a proxy may stand.
     """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
-        self._ports = dict(zip(("port", "sasl", "tls", "controller"), free_ports(4), strict=True))
+        names = ("port", "sasl", "tls", "hidden", "front", "controller")
+        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.address, self.sasl, self.tls = (f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls"))
+        self.hidden, self.front = self._ports["hidden"], self._ports["front"]
         self.certificate, self.keystore = self.folder / "own.pem", self.folder / "own.p12"
         self._process: subprocess.Popen[bytes] | None = None
 
