@@ -44,7 +44,9 @@ class World:
 
     def __init__(self, scenario: str) -> None:
         loaded = sim.load(scenario)
-        self.tables = sim.to_arrow(sim.simulate(sim.compile_scenario(loaded)))
+        model = sim.compile_scenario(loaded)
+        self.digest = model.digest
+        self.tables = sim.to_arrow(sim.simulate(model))
         self._db = duckdb.connect()
         self._db.execute(f"SET timezone = '{loaded.timezone}'")
         for name, table in self.tables.items():
