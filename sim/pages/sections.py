@@ -15,9 +15,20 @@ Align = Literal["left", "right", "center"]
 class Picture(Protocol):
     """What a page can show as a chart."""
 
-    title: str
-    size: Literal["wide", "half"]
-    description: str
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        ...
+
+    @property
+    def size(self) -> Literal["wide", "half"]:
+        """Whether it takes the whole width of the page."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What a screen reader says."""
+        ...
 
     def svg(self, theme: str) -> str:
         """The picture for `light` or `dark` ground."""

@@ -1,4 +1,4 @@
-"""Counts what single roots have in a pilot: facts by stream and month, and who is alive, in which state, when it ends."""
+"""Counts what single roots have in a pilot: facts by stream and month; who is alive, in which state, when it ends."""
 
 from __future__ import annotations
 
@@ -80,9 +80,9 @@ class Census:
     def _add(self, what: Counted, root: int, months: Indices, roots: Indices, weights: Floats | None) -> None:
         size = int(roots.max()) + 1
         keys, place = np.unique(months.astype(np.int64) * size + roots, return_inverse=True)
-        counts = np.bincount(place, weights)
+        counts = np.bincount(place, weights).astype(float)
         self._tabulate(what, root, keys // size, keys % size, counts)
-        self._tabulate(what, root, None, np.arange(size), np.bincount(roots, weights, minlength=size))
+        self._tabulate(what, root, None, np.arange(size), np.bincount(roots, weights, size).astype(float))
 
     def _tabulate(self, what: Counted, root: int, months: Indices | None, roots: Indices, counts: Floats) -> None:
         rows, initial = len(self._months) + 1, self.sizes[root, 0]
@@ -91,7 +91,7 @@ class Census:
             here = np.flatnonzero((roots >= initial) == bool(group))
             table = self.sums.setdefault((what, root, group), np.zeros((rows, 4)))
             for power in range(1, 5):
-                table[:, power - 1] += np.bincount(row[here], counts[here].astype(np.float64) ** power, minlength=rows)
+                table[:, power - 1] += np.bincount(row[here], counts[here] ** power, minlength=rows)
 
     def _look(self, population: Population, block: Block, month: int) -> None:
         """Count the entities of a block at the end of a month, by state and by root."""

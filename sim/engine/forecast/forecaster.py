@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +15,15 @@ from sim.engine.forecast.births import exact_births
 from sim.engine.forecast.census import ALIVE, EVERY, NOBODY, Census, Counted
 from sim.engine.forecast.cost import SAMPLE, Samples, Stopwatch, memory
 from sim.engine.forecast.moments import Estimate, Group, Spread, spread, together
-from sim.engine.forecast.pilot import BUDGET, QUICK, Pilot, first_pilot, more_pilots, root_initial, root_of, shared_chance
+from sim.engine.forecast.pilot import (
+    BUDGET,
+    QUICK,
+    Pilot,
+    first_pilot,
+    more_pilots,
+    root_initial,
+    shared_chance,
+)
 from sim.engine.forecast.rush import Rush, busiest_hour, busiest_minute
 from sim.engine.forecast.thinning import kept_shares
 from sim.engine.incidents import Incidents
@@ -35,7 +44,7 @@ LEVEL = 0.95
 class StreamForecast:
     """One stream: facts of the run and by month, peaks in facts per second of event time, bytes as lines of JSON.
 
-    `sample` are a few of its facts, in order.
+    `existing` are those of the first month that only say who exists at the start; `sample` are a few facts, in order.
     """
 
     name: str
@@ -46,7 +55,8 @@ class StreamForecast:
     peak_per_s: float
     minute_per_s: float
     bytes: float
-    sample: tuple[Batch, ...]
+    existing: float = 0.0
+    sample: tuple[Batch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,7 @@ class _Forecaster:
             peak_per_s=busiest_hour(profile),
             minute_per_s=max(busiest_minute(profile), crowd),
             bytes=facts.mean * weight,
+            existing=self._rush.existing(stream.name, self._exposure_of(stream)),
             sample=tuple(self._samples.of(stream.name)),
         )
 
@@ -169,7 +180,7 @@ class _Forecaster:
         edges = [self._model.start, *self._months.tolist()]
         for population in self._model.populations:
             if population.stream is not None and population.stream.name == stream:
-                return exact_births(self._model, population, list(zip(edges[:-1], edges[1:], strict=True)))
+                return exact_births(self._model, population, list(pairwise(edges)))
         return None
 
     def _population(self, name: str) -> PopulationForecast:
@@ -185,7 +196,7 @@ class _Forecaster:
         if not parts:
             return [Estimate(0.0, 0.0, 0.0)] * (len(self._months) + 1)
         if stream is not None and stream.key == "resource":  # so many hours, so many resources
-            return [Estimate(float(n), float(n), float(n)) for n in sum(part.mean for part in parts)]
+            return [Estimate(float(n), float(n), float(n)) for n in sum((part.mean for part in parts), np.zeros(1))]
         return together(parts, self._shared(what, kept, parts), len(self._censuses))
 
     def _groups(self, what: Counted) -> list[tuple[int, int]]:
@@ -223,11 +234,13 @@ class _Forecaster:
                     share = exposure if group == 0 and root != NOBODY else exposure / count
                     worlds[place] += sums[:, 0] / kept / share
         sampling = sum((part.doubt for part in parts), np.zeros(len(self._months) + 1)) * count
-        return np.maximum(worlds.var(axis=0, ddof=1) - sampling, 0.0)
+        beyond: Floats = np.maximum(worlds.var(axis=0, ddof=1) - sampling, 0.0)
+        return beyond
 
     def _exposure_of(self, stream: Stream) -> float:
         kinds = {f"{own.name}_id": self._exposure[own.index] for own in self._model.populations}
-        return kinds.get(stream.key, float(len(self._censuses))) * self._kept[stream.name]
+        exposure: float = kinds.get(stream.key, float(len(self._censuses)))
+        return exposure * self._kept[stream.name]
 
 
 def month_ends(model: Model) -> NDArray[np.int64]:

@@ -100,6 +100,14 @@ def together(parts: list[Spread], shared: Floats | None = None, repeats: int = 1
         weights = weights + more**2 / max(repeats - 1, 1)
     freedom = np.divide(variance**2, weights, out=np.full(len(mean), math.inf), where=weights > 0)
     return [
-        Estimate(float(m), *map(float, count_interval(float(m + r), float(v), float(f))))
-        for m, r, v, f in zip(mean, rare, variance, freedom, strict=True)
+        Estimate(float(m), *_bounds(float(m + r), float(v), float(f), float(o)))
+        for m, r, v, f, o in zip(mean, rare, variance, freedom, own, strict=True)
     ]
+
+
+def _bounds(mean: float, variance: float, freedom: float, own: float) -> tuple[float, float]:
+    """The interval; where facts come in so few clumps that there may be none of them, it begins at 0."""
+    low, high = count_interval(mean, variance, freedom)
+    clumps = mean * mean / own if own > mean else mean
+    none = count_interval(clumps, clumps)[0] == 0
+    return 0.0 if none else float(low), float(high)

@@ -33,11 +33,14 @@ class Rush:
         self._hours = max(-(-(end - start) // HOUR), 1)
         self._counts: defaultdict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(self._hours, dtype=np.int64))
         self._crowds: defaultdict[str, int] = defaultdict(int)
+        self._first: defaultdict[str, int] = defaultdict(int)
 
     def count(self, batch: Batch) -> None:
         """Take in facts; those of the first instant exist rather than happen."""
         times = event_times(batch.data) - self._start
-        times = times[np.searchsorted(times, 0, side="right") :]
+        first = int(np.searchsorted(times, 0, side="right"))
+        self._first[batch.stream.name] += first
+        times = times[first:]
         if len(times):
             self._counts[batch.stream.name] += np.bincount(times // HOUR, minlength=self._hours)
             minutes = times // MINUTE
@@ -64,6 +67,10 @@ class Rush:
         found = np.zeros(len(counts))
         found[known] = (counts[known] + _WEIGHT) / (exposure + _WEIGHT / usual[known])
         return found
+
+    def existing(self, stream: str, exposure: float) -> float:
+        """Facts of one run's first instant: the births of those who exist then."""
+        return self._first[stream] / exposure
 
     def crowd(self, stream: str, exposure: float) -> float:
         """Facts in the fullest minute of one run, as far as they were enough in the pilots to be no chance."""
