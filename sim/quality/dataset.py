@@ -69,7 +69,7 @@ class Dataset:
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """A query's result as an Arrow table: for results that fit into memory."""
-        return self.db.execute(sql, parameters).to_arrow_table()
+        return self.db.sql(sql, params=list(parameters) or None).to_arrow_table()
 
 
 @contextmanager
