@@ -89,6 +89,8 @@ def _flow(scope: Scope, subject: Subject) -> Flow | None:
 def _moves(flow: Flow) -> list[tuple[str, str]]:
     begin = [("", step) for step, share in zip(flow.steps, flow.first, strict=True) if share > 0]
     targets = [(at, to) for at, ways in enumerate(flow.branches) for way in ways for to in (way.to, way.otherwise)]
+    services = ((at, service) for at, service in enumerate(flow.services) if service is not None)
+    targets += [(at, service.reneged) for at, service in services]
     return begin + [(flow.steps[at], flow.steps[to]) for at, to in targets if to >= 0]
 
 

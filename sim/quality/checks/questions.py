@@ -29,7 +29,7 @@ def answers(scope: Scope, questions: Iterable[Question]) -> Iterator[Finding]:
     for question in questions:
         by_stream.setdefault(question.stream, []).append(question)
     for stream, own in by_stream.items():
-        scope.tell(f"{stream}: {scope.subjects[stream].rows:,} rows")
+        scope.tell(f"{stream}: {scope.subjects[stream].rows:,} rows, their values")
         values = _values(scope, stream, sorted({measure for question in own for measure in question.measures}))
         for question in own:
             yield from question.answer(*(values[measure] for measure in question.measures))

@@ -47,6 +47,7 @@ def measure(scope: Scope) -> Iterator[Finding]:
         if subject.faulty:
             yield from (unmeasured("structure", name, subject.name, FAULTS) for name in ("unique_ids", "order"))
             continue
+        scope.tell(f"{subject.name}: {subject.rows:,} rows in order")
         tally = _pass(scope, subject, {name: births[kind] for name, kind in references.items()})
         yield from _unique(scope, subject, tally)
         if subject.timed:
@@ -57,11 +58,8 @@ def measure(scope: Scope) -> Iterator[Finding]:
 
 def _references(scope: Scope, subject: Subject) -> dict[str, str]:
     """The columns that hold ids of entities, and of which kind; only kinds whose births can be trusted."""
-    known = {
-        kind: subject
-        for kind in scope.populations
-        if (subject := scope.subjects[kind]).has(subject.id, "born_at") and not subject.faulty
-    }
+    births = {kind: scope.subjects[kind] for kind in scope.populations}
+    known = {kind for kind, own in births.items() if own.has(own.id, "born_at") and not own.faulty}
     found = {f"{kind}_id": kind for kind in known if f"{kind}_id" in subject.found.names and kind != subject.name}
     for sheet in scope.sheets.get(subject.name, ()):
         for name, attribute in sheet.table.attributes.items():
