@@ -13,6 +13,7 @@ import typer
 from sim.cli import when
 from sim.cli.options import AsJson, End, Override, Quiet, Start
 from sim.cli.values import parse_overrides, parse_pairs
+from sim.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +89,8 @@ def check(
     from sim.quality.finding import SECTIONS
     from sim.quality.score import grade
 
+    if scenario is None and any((override, start, end)):
+        raise ParameterError("--set, --start and --end are about a scenario: name it with --scenario")
     tell = _silent if quiet or json else _aside
     overrides = parse_overrides(override or [], **when.interval(start, end))
     with opened(data, parse_pairs("-X", setting or []), _streams(data, scenario, overrides), tell) as dataset:
@@ -132,11 +135,8 @@ def _streams(data: str, scenario: str | None, overrides: Mapping[str, str]) -> A
 def _declared(
     manifest: Manifest | None, scenario: str | None, overrides: Mapping[str, str], quiet: bool
 ) -> Declared | None:
-    from sim.errors import ParameterError
     from sim.quality.declared import declared
 
-    if scenario is None and overrides:
-        raise ParameterError("--set, --start and --end are about a scenario: name it with --scenario")
     known = declared(manifest, scenario, overrides)
     if known is None and not quiet:
         typer.echo("datagen: no scenario is known for these facts (--scenario): they are held against none", err=True)

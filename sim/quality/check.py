@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from sim.quality.checks import columns, files, links, paths, rows, times
+from sim.quality.checks import columns, files, fits, links, paths, rows, shares, times, values
 from sim.quality.checks.questions import Question, answers
 from sim.quality.checks.scope import Scope
 from sim.quality.finding import SECTIONS, Finding, Section, exact
@@ -12,12 +12,12 @@ from sim.quality.finding import SECTIONS, Finding, Section, exact
 Measure = Callable[[Scope], Iterator[Finding]]
 Ask = Callable[[Scope], Iterator[Question]]
 
-ASKED: tuple[Ask, ...] = (columns.questions, times.questions)
+ASKED: tuple[Ask, ...] = (columns.questions, times.questions, values.questions, shares.questions)
 """What is answered in one scan of each stream."""
 
 MEASURED: Mapping[Section, tuple[Measure, ...]] = {
     "structure": (files.measure, columns.measure, rows.measure, links.measure, paths.measure),
-    "values": (),
+    "values": (fits.measure,),
     "behaviour": (),
 }
 """What has scans of its own."""

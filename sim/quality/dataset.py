@@ -175,7 +175,6 @@ def _connected(
     except ImportError:
         raise MissingExtra("quality", "looking at data sets") from None
     ours = {
-        "TimeZone": "UTC",
         "memory_limit": memory,
         "temp_directory": str(folder / "spill"),
         "autoinstall_known_extensions": "false",
@@ -183,7 +182,8 @@ def _connected(
         **({} if threads is None else {"threads": str(threads)}),
     }
     try:
-        return duckdb.connect(config={**ours, **settings})
+        db = duckdb.connect(config={**ours, **settings})
+        return db.execute("SET TimeZone = 'UTC'")
     except duckdb.Error as error:
         raise ParameterError(f"DuckDB: {str(error).splitlines()[0]}") from None
 

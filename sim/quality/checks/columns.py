@@ -26,12 +26,13 @@ _NEVER_NULL = (Choice, Constant, NumberAttribute, WholeAttribute, Sequence, Uuid
 def measure(scope: Scope) -> Iterator[Finding]:
     """Columns that are missing or of another type, and values that do not fit their column."""
     for subject in scope.subjects.values():
-        names = subject.found.names
-        if subject.types:
-            missing = [name for name in subject.types if name not in names]
-            told = f"there is no column {missing[0]!r}" if missing else ""
-            yield exact("structure", "columns", subject.name, len(missing), told, weight=3)
-        for name in names if subject.types else ():
+        if not subject.types:
+            continue
+        parts = scope.dataset.tables[subject.name].parts
+        missing = [(name, part.name) for part in parts for name in subject.types if name not in part.schema.names]
+        told = "there is no column {!r} in {}".format(*missing[0]) if missing else ""
+        yield exact("structure", "columns", subject.name, len(missing), told, weight=3)
+        for name in subject.found.names:
             if name in subject.types:
                 yield _typed(scope, subject, name)
 
@@ -63,18 +64,12 @@ def present(attribute: Attribute) -> str:
 
 
 def _typed(scope: Scope, subject: Subject, name: str) -> Finding:
-    place = f"{subject.name}.{name}"
-    if not subject.fits(name):
-        told = f"it is {subject.found.field(name).type}, not {subject.types[name]}"
-        return exact("structure", "types", place, 1, told, weight=3)
-    other = [
-        part.name
-        for part in scope.dataset.tables[subject.name].parts
-        if name in part.schema.names
-        and not Subject(subject.name, None, None, {name: subject.types[name]}, part.schema, 0).fits(name)
-    ]
-    unfit = [trouble for trouble in scope.dataset.tables[subject.name].troubles if trouble.column == name]
-    told = f"{other[0]} has another type" if other else f"{unfit[0].file}: {unfit[0].reason}" if unfit else ""
+    place, table = f"{subject.name}.{name}", scope.dataset.tables[subject.name]
+    other = [part for part in table.parts if name in part.schema.names and not subject.fits(name, part.schema)]
+    unfit = [trouble for trouble in table.troubles if trouble.column == name]
+    told = f"{unfit[0].file}: {unfit[0].reason}" if unfit else ""
+    if other:
+        told = f"{other[0].name} has {other[0].schema.field(name).type}, not {subject.types[name]}"
     return exact("structure", "types", place, len(other) + sum(t.count for t in unfit), told, weight=3)
 
 

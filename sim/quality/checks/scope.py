@@ -44,16 +44,22 @@ class Subject:
     types: Mapping[str, str]
     found: pa.Schema
     rows: int
+    parts: tuple[pa.Schema, ...] = ()
     faulty: bool = False
 
     @cached_property
     def sound(self) -> frozenset[str]:
-        """The columns that are there, with the type that they should have."""
-        return frozenset(c.name for c in self.found if not self.types or self.fits(c.name))
+        """The columns that are there, in all files, with the type that they should have."""
+        if not self.types:
+            return frozenset(self.found.names)
+        everywhere = (self.found, *self.parts)
+        return frozenset(
+            name for name in self.found.names if all(name in s.names and self.fits(name, s) for s in everywhere)
+        )
 
-    def fits(self, column: str) -> bool:
-        """Whether a column has its declared type; what is nested may be text, as it is in CSV."""
-        kind = self.found.field(column).type
+    def fits(self, column: str, schema: pa.Schema) -> bool:
+        """Whether a column of a file has its declared type; what is nested may be text, as it is in CSV."""
+        kind = schema.field(column).type
         declared = self.types.get(column, "")
         nested = declared.startswith(("list<", "struct<", "large_list<", "fixed_size_list<"))
         return declared in ("", told(kind)) or (nested and (is_text(kind) or pa.types.is_nested(kind)))
@@ -111,16 +117,17 @@ class Scope:
 
     def _subject(self, name: str) -> Subject:
         found, rows = self.dataset.schema(name), self.dataset.rows(name)
+        parts = tuple(part.schema for part in self.dataset.tables[name].parts)
         if (stream := self._stream(name)) is not None:
             types = {column.name: told(column.type) for column in stream.schema}
-            return Subject(name, stream.id, stream.key, types, found, rows, self._faulty(name))
+            return Subject(name, stream.id, stream.key, types, found, rows, parts, self._faulty(name))
         manifest = self.dataset.manifest
         if manifest is not None and name in manifest.streams:
             note = manifest.streams[name]
             types = {column: told_text(text) for column, text in note.schema.items()}
-            return Subject(name, note.id, note.key, types, found, rows)
+            return Subject(name, note.id, note.key, types, found, rows, parts)
         own = f"{name}_id"
-        return Subject(name, own if own in found.names else None, None, {}, found, rows)
+        return Subject(name, own if own in found.names else None, None, {}, found, rows, parts)
 
     def _stream(self, name: str) -> Stream | None:
         return next((s for s in self.model.streams if s.name == name), None) if self.model is not None else None
