@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["maths", "attributes", "scenario", "model", "engine", "delivery", "quality", "cli"]
+LAYERS = ["pages", "maths", "attributes", "scenario", "model", "engine", "delivery", "quality", "cli"]
 SOURCES = sorted([*ROOT.glob("sim/**/*.py"), *ROOT.glob("sinks/**/*.py")])
 ONLY = {
     "simpy": ("sim/engine/kernel.py", "sim/engine/resources.py"),
@@ -19,6 +19,9 @@ ONLY = {
     "confluent_kafka": ("sinks/kafka", "sim/cli/demo.py"),
     "typer": ("sim/cli/",),
     "rich": ("sim/cli/",),
+    "altair": ("sim/pages/",),
+    "vl_convert": ("sim/pages/",),
+    "jinja2": ("sim/pages/",),
     "duckdb": ("sim/quality/",),
     "scipy": ("sim/quality/",),
 }

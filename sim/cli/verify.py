@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import when
-from sim.cli.options import AsJson, End, Override, Scenario, Seed, Start
+from sim.cli import logs, when
+from sim.cli.options import AsJson, End, LogFormat, Override, Scenario, Seed, Start
 from sim.cli.summary import QUANTILES
 from sim.cli.values import parse_overrides, parse_pairs, parse_span
 from sim.errors import ParameterError
@@ -69,6 +69,7 @@ def verify(
         typer.Option("-X", metavar="KEY=VALUE", help="A setting of the client. Repeatable.", show_default=False),
     ] = None,
     json: AsJson = False,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Compare what came of a run with what happened.
 
