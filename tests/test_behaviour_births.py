@@ -18,7 +18,7 @@ TOWN = scenario(
             "parent": "user",
             "arrivals": {
                 "per_parent": {"type": "poisson", "mean": 1.4, "min": 1},
-                "after": {"type": "lognormal", "median": "40d", "sigma": 0.6},
+                "after": {"type": "lognormal", "median": "20d", "sigma": 0.6},
             },
         },
         "card": {"parent": "user", "arrivals": {"per_parent": 2}},

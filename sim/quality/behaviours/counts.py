@@ -21,7 +21,7 @@ from sim.quality.finding import Finding, exact, statistical
 
 _FEWEST = 8.0
 _MOST_COUNT = 2000
-_CERTAIN = 0.99999
+_CERTAIN = 0.9999
 
 
 def counts_of_children(facts: Facts, model: Model, population: Population) -> Iterator[Finding]:
