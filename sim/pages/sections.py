@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 Kind = Literal["tiles", "table", "chart", "text", "details", "section"]
 Tone = Literal["plain", "good", "bad", "muted"]
 Align = Literal["left", "right", "center"]
+Size = Literal["wide", "half", "third"]
 
 
 class Picture(Protocol):
@@ -17,12 +18,12 @@ class Picture(Protocol):
 
     @property
     def title(self) -> str:
-        """What stands above it."""
+        """The heading above it."""
         ...
 
     @property
-    def size(self) -> Literal["wide", "half"]:
-        """Whether it takes the whole width of the page."""
+    def size(self) -> Size:
+        """How much of the page's width it takes."""
         ...
 
     @property
@@ -87,7 +88,7 @@ class Section:
         return self._add("table", {"columns": list(columns), "rows": cells, "caption": caption, "align": sides})
 
     def chart(self, chart: Picture, caption: str = "") -> Section:
-        """A chart under its title; charts of half the width that follow each other stand side by side."""
+        """A chart under its title; charts of half or a third of the width that follow each other stand side by side."""
         return self._add("chart", {"chart": chart, "caption": caption})
 
     def text(self, paragraph: str) -> Section:
