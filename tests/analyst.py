@@ -109,7 +109,7 @@ class Analyst:
         return {str(name): (hits, trials) for name, hits, trials in self.db.execute(sql).fetchall()}
 
     def on_the_way(self, process: str, touch: str, goal: str, until: str) -> tuple[int, int]:
-        """Of the cases that began before `until` and reached the goal, how many had the touch before, and of how many."""
+        """Of the cases begun before `until` that reached the goal, how many had the touch before; and all of these."""
         sql = f"""WITH reached AS (SELECT {process}_case_id, min(step_index) FILTER (step = '{goal}') AS place
                                    FROM {process} GROUP BY ALL HAVING place IS NOT NULL AND min(event_time) < '{until}')
                   SELECT count(DISTINCT {process}_case_id) FILTER (step = '{touch}' AND step_index < place),
