@@ -16,6 +16,8 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from plots import cookbook_rates, cookbook_stories, tutorial
 from plots.bank import bank
 from plots.public_services import public_services
 from plots.storefront import storefront, storefront_details
@@ -24,6 +26,8 @@ from plots.style import STYLE, World
 IMAGES = Path(__file__).parent / "images"
 COLORS = 256
 """In a picture, which a third of the bytes is enough for then."""
+DIGEST = "Model"
+"""The text in a picture that says which model it shows: a test compares it with what the scenario is now."""
 
 PICTURES: dict[str, tuple[str, Callable[[World], Figure]]] = {
     "storefront": ("storefront", storefront),
@@ -32,6 +36,12 @@ PICTURES: dict[str, tuple[str, Callable[[World], Figure]]] = {
     "public_services": ("public_services", public_services),
 }
 """Name of the file: the scenario, and what draws it."""
+DOCS = Path(__file__).parent
+for path in sorted(DOCS.glob("tutorial/*.yaml")):
+    PICTURES[f"tutorial_{path.stem}"] = (str(path), getattr(tutorial, path.stem.partition("_")[2]))
+for path in sorted(DOCS.glob("cookbook/[a-z]*.md")):
+    rooms = (cookbook_rates, cookbook_stories)
+    PICTURES[f"cookbook_{path.stem}"] = (str(path), next(filter(None, (getattr(r, path.stem, None) for r in rooms))))
 
 
 def main() -> None:
@@ -57,7 +67,9 @@ def _save(draw: Callable[[World], Figure], world: World, path: Path) -> None:
         drawn = BytesIO()
         figure.savefig(drawn)
         plt.close(figure)
-    Image.open(drawn).convert("RGB").quantize(COLORS).save(path, optimize=True)
+    told = PngInfo()
+    told.add_text(DIGEST, world.digest)
+    Image.open(drawn).convert("RGB").quantize(COLORS).save(path, optimize=True, pnginfo=told)
     print(f"{path}: {path.stat().st_size // 1024} kB, from {world.facts:,} facts", file=sys.stderr)
 
 

@@ -16,6 +16,7 @@ what had been made durable before.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     from sim.batch import Batch, Stream
     from sinks.target import Target
+
+
+class Stopped(Exception):
+    """The run was told to end while the sink waited for a target that does not answer: it ends as it is."""
 
 
 class Closed(Exception):
@@ -107,6 +112,8 @@ class Sink(ABC):
         self.report: Report | None = None
         self.blocked = 0.0
         """Seconds for which the sink has waited for its target, as far as it can tell."""
+        self.stop: threading.Event | None = None
+        """Set once the run is to end: a sink that waits for a target which does not answer then raises `Stopped`."""
         self.resuming = False
         self.resumed: dict[str, int] = {}
         """Facts of each stream that are in the output already, where `open` found one to go on with."""

@@ -2,15 +2,16 @@
 
 In a block fenced as `console`, each line that begins with `$ ` is a command of datagen; it must end with exit code 0,
 or with the one that a comment behind it names (`# exit code 2`). The commands of a page share a folder, so that a later
-one can use what an earlier one wrote; a block whose first line is `# file: NAME` is put there as that file. A broker at
-localhost:9092 is played by the client library's mock cluster. What is not to be run, such as an installation, belongs
-into a block fenced as `sh`.
+one can use what an earlier one wrote; a block whose first line is `# file: NAME` is put there as that file, and so are
+the scenarios of a folder that is called like the page. A broker at localhost:9092 is played by the client library's
+mock cluster. What is not to be run, such as an installation, belongs into a block fenced as `sh`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +33,12 @@ def commands(page: Path) -> list[str]:
 
 
 def write_files(page: Path, folder: Path) -> None:
-    """Put the files that a page shows into its folder: blocks whose first line is `# file: NAME`."""
+    """Put the files of a page into its folder: blocks whose first line is `# file: NAME`, and its own scenarios."""
     folder.mkdir(exist_ok=True)
     for name, text in FILE.findall(page.read_text(encoding="utf-8")):
         (folder / Path(name).name).write_text(text, encoding="utf-8")
+    for path in page.with_suffix("").glob("*.yaml"):
+        shutil.copy(path, folder)
 
 
 CASES = [(page, command) for page in PAGES for command in commands(page)]

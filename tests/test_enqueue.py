@@ -158,7 +158,7 @@ def fated(choice, given=IMPATIENT):
     """A client whose broker has gone away, after it was there."""
     with MockBroker() as broker:
         settings = resolve(Target("kafka://h", "kafka", broker.address, {}, given), "")
-        client = Client(settings, "kafka://h", choice)
+        client = Client(settings, "kafka://h", enqueue=choice)
         client.connect(10)
         client.producer.list_topics("t", timeout=10)
     return client

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["maths", "attributes", "scenario", "model", "engine", "delivery", "cli"]
+LAYERS = ["pages", "maths", "attributes", "scenario", "model", "engine", "delivery", "quality", "cli"]
 SOURCES = sorted([*ROOT.glob("sim/**/*.py"), *ROOT.glob("sinks/**/*.py")])
 ONLY = {
     "simpy": ("sim/engine/kernel.py", "sim/engine/resources.py"),
@@ -21,6 +21,11 @@ ONLY = {
     "llvmlite": ("sinks/kafka/kernel.py", "sinks/kafka/symbols.py"),
     "typer": ("sim/cli/",),
     "rich": ("sim/cli/",),
+    "altair": ("sim/pages/",),
+    "vl_convert": ("sim/pages/",),
+    "jinja2": ("sim/pages/",),
+    "duckdb": ("sim/quality/",),
+    "scipy": ("sim/quality/",),
 }
 
 
@@ -80,7 +85,9 @@ def test_a_source_that_points_the_wrong_way_would_be_found():
 
 @pytest.mark.parametrize("module", ["sim", "sim.cli.main"])
 def test_what_starts_first_loads_nothing_heavy(module):
-    heavy = "{'numpy', 'pyarrow', 'polars', 'pydantic', 'simpy', 'ruamel', 'faker', 'confluent_kafka'}"
+    heavy = (
+        "{'numpy', 'pyarrow', 'polars', 'pydantic', 'simpy', 'ruamel', 'faker', 'confluent_kafka', 'duckdb', 'scipy'}"
+    )
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert run.stdout.strip() == "[]"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
+from weakref import finalize, ref
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from sim.errors import SinkError
+from sinks.contract import Stopped
 from sinks.kafka.messages import Messages
 from sinks.kafka.settings import Settings
+from sinks.kafka.waiting import Waiting, Watch
 from sinks.kafka.ways import AUTO, Ways
 
 LOG = logging.getLogger("datagen.sinks.kafka")
@@ -60,7 +64,7 @@ class Client:
     ParameterError where the settings are refused, and what `Ways` raises.
     """
 
-    def __init__(self, settings: Settings, url: str, enqueue: str = AUTO) -> None:
+    def __init__(self, settings: Settings, url: str, stop: threading.Event | None = None, enqueue: str = AUTO) -> None:
         self._failed: Counter[str] = Counter()
         self.handed = 0
         self.bytes = 0
@@ -68,14 +72,16 @@ class Client:
         """Tombstones and checkpoints, which are messages but no facts."""
         self.waited = 0.0
         """Seconds of waiting for room in the client's queue, which empties as brokers acknowledge."""
+        self.stop = stop
+        self.waiting = Waiting()
         self._lost = self._refused = 0
-        self._finished = False
         self._transactional = "transactional.id" in settings.values
         self._lasting = ""
         self.hopeless: str | None = None
         self._settings = settings
         self.url = self._url = url
         self._trouble = self._refusal = ""
+        self._left: int | None = None
         ours = {"error_cb": self._on_error, "on_delivery": self._on_delivery, "delivery.report.only.error": True}
         values: dict[str, Any] = {**settings.values, **ours}
         try:
@@ -85,6 +91,7 @@ class Client:
         self.partitions: dict[str, int] = {}
         """How many partitions topics have, where messages may go to the one that the Java client would choose."""
         self._ways = Ways(enqueue, self.producer, str(values.get("client.id", "rdkafka")), self.partitions)
+        self._watch = _watch(self)
 
     def admin(self) -> AdminClient:
         """A client for topics, with the same settings."""
@@ -92,20 +99,30 @@ class Client:
         return AdminClient(values, logger=LOG)
 
     def connect(self, timeout: float) -> None:
-        """Wait until a broker answers. Raises SinkError with the reason after `timeout` seconds, or at once where
-        trying again is of no use.
+        """Wait until a broker answers, and say so. Raises SinkError with the reason after `timeout` seconds, or at once
+        where trying again is of no use; `Stopped` where the run is to end.
         """
         deadline = time.monotonic() + timeout
         while True:
             try:
                 self.producer.list_topics(timeout=max(0.05, min(_TRY, deadline - time.monotonic())))
-                return
+                break
             except KafkaException as error:
                 self.producer.poll(0)
                 reason = self._trouble or error.args[0].str()
+                self.waiting.still(self.trouble or reason)
             if self._refusal or time.monotonic() >= deadline:
                 text = self._refusal or f"no broker answers within {timeout:g} s: {reason}"
                 raise SinkError(f"{self._url}: {self._settings.redact(text)}")
+            if self.stop is not None and self.stop.is_set():
+                raise Stopped
+        self.waiting.over()
+        self._watch.start()
+
+    @property
+    def trouble(self) -> str:
+        """What the client library has last complained of, without secrets."""
+        return self._settings.redact(self._trouble)
 
     def send(self, messages: Messages) -> None:
         """Hand messages over, waiting for room where the queue is full.
@@ -149,6 +166,7 @@ class Client:
         self._learn()
         self.handed, self.bytes, self.graves = standing.handed, standing.bytes, standing.graves
         self._lost, self._refused, self._failed = standing.lost, standing.refused, Counter(standing.failed)
+        self._watch.restart()
 
     def lasting_failure(self) -> str:
         """Why messages were refused for another reason than that brokers were away; empty where none were."""
@@ -163,9 +181,10 @@ class Client:
     @property
     def acknowledged(self) -> int:
         """Messages that the brokers have said they have."""
-        self._learn()
-        # The client counts what it has to tell, such as errors, with the messages in its queue.
-        return self.handed - self._lost - (0 if self._finished else len(self.producer))
+        # The queue holds complaints of the client library, too: once all is settled they must not count as messages.
+        under_way = len(self.producer) if self._left is None else self._left
+        # Others ask, too, from threads that must not write here.
+        return self.handed - self._lost - self._ways.way.untold - under_way
 
     def check(self) -> None:
         """Raise SinkError where messages failed for a reason that the next ones will meet too."""
@@ -175,6 +194,18 @@ class Client:
 
     def finish(self) -> None:
         """Wait until the fate of every message is decided, which its time-out bounds; then count those left over."""
+        try:
+            self._left = self._settle()
+        finally:
+            self._watch.stop()
+
+    def purge(self) -> None:
+        """Give up the messages that are under way."""
+        self.producer.purge()
+        while len(self.producer):
+            self.producer.poll(0.05)
+
+    def _settle(self) -> int:
         patience = self._patience()
         seen, since = len(self.producer), time.monotonic()
         while left := self.producer.flush(_TRY):
@@ -182,16 +213,11 @@ class Client:
                 seen, since = left, time.monotonic()
             elif time.monotonic() - since > patience:
                 self._failed["not acknowledged in time"] += left
-                self._lost += left
-                break
-        else:
-            self._demand_all()
-        self._finished = True
-
-    def _demand_all(self) -> None:
+                return left
         if missing := self._ways.way.undecided:
             self._failed["unaccounted for"] += missing
             self._lost += missing
+        return 0
 
     def _patience(self) -> float:
         values = self._settings.values
@@ -226,3 +252,20 @@ class Client:
 
     def _because(self) -> str:
         return f" ({self._trouble})" if self._trouble else ""
+
+
+def _watch(client: Client) -> Watch:
+    """A watch that does not keep a client alive which nobody has closed."""
+    known = ref(client)
+
+    def account() -> tuple[int, int]:
+        own = known()
+        return (0, 0) if own is None else (own.acknowledged, len(own.producer))
+
+    def reason() -> str:
+        own = known()
+        return "" if own is None else own.trouble
+
+    watch = Watch(client.waiting, account, reason)
+    finalize(client, watch.abandon)
+    return watch

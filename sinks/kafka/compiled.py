@@ -93,6 +93,12 @@ class Compiled:
         """Messages of which the client has not said what became of them."""
         return self._taken - sum(int(account[self._kernel.SEEN]) for account in self._accounts.values())
 
+    @property
+    def untold(self) -> int:
+        """Messages that have failed since the last call of `failures`."""
+        known = [*self._accounts.items()]
+        return sum(int((account[self._kernel.FAILED :] - self._told[topic]).sum()) for topic, account in known)
+
     def _counted(self, counters: Words) -> list[tuple[int, int]]:
         return [(at - self._kernel.ZERO, int(counters[at])) for at in np.flatnonzero(counters).tolist()]
 

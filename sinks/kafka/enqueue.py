@@ -39,7 +39,7 @@ class OneByOne:
     groups = False
     """The client finds the partition of each message, unless that is known beforehand."""
 
-    undecided = 0
+    undecided = untold = 0
     """The client's callback tells of each failure."""
 
     def __init__(self, producer: Producer) -> None:

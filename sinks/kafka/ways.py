@@ -45,6 +45,10 @@ class Way(Protocol):
     def undecided(self) -> int:
         """Messages of which this way has yet to learn what became of them."""
 
+    @property
+    def untold(self) -> int:
+        """Messages that have failed since the last call of `failures`."""
+
 
 class Ways:
     """Which way a producer's messages go now: `produce()`, until compiled code is loaded where that is wanted.

@@ -1,0 +1,14 @@
+"""The libraries behind pages; a missing one is an error that names the extra."""
+
+from __future__ import annotations
+
+from sim.errors import MissingExtra
+
+try:
+    import altair
+    import jinja2
+    import vl_convert
+except ImportError:
+    raise MissingExtra("report", "an HTML page with charts") from None
+
+__all__ = ["altair", "jinja2", "vl_convert"]
