@@ -12,7 +12,8 @@ YEARS = "(epoch(event_time) - epoch(TIMESTAMPTZ '2024-01-01 00:00:00+00')) / 315
 def kept(output: Output, share: str, source: str = "t") -> None:
     """Keep each order with a probability, and the lines of those that are kept."""
     for path in output.files("order"):
-        output.rewrite_file(path, f"SELECT t.* FROM {source} WHERE {AT_RANDOM} < {share} ORDER BY t.event_time, order_id")
+        where = f"{AT_RANDOM} < {share} ORDER BY t.event_time, order_id"
+        output.rewrite_file(path, f"SELECT t.* FROM {source} WHERE {where}")
     for path in output.files("order_line"):
         output.rewrite_file(path, 'SELECT * FROM t WHERE order_id IN (SELECT order_id FROM "order")')
 

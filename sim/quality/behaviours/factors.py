@@ -33,8 +33,8 @@ class Factor:
     """A grouping of a sheet to be judged: its finding's `name`, and the labels of its groups.
 
     With `declared` (a multiplier by group) each group is a finding of its own; `reference` is the group that others are
-    compared with, by default that with most events. Without, the whole factor is one. A `last` factor is judged with all
-    others free and is never free itself: cohorts, whose trend is that of time less that of age (Holford 1983).
+    compared with, by default that with most events. Without, the whole factor is one. A `last` factor is judged with
+    all others free and is never free itself: cohorts, whose trend is that of time less that of age (Holford 1983).
     """
 
     name: str
