@@ -112,6 +112,10 @@ WORLD: dict[str, Any] = {
             },
         }
     },
+    "expect": {
+        "more_than_the_amount": {"stream": "order", "where": "total > amount"},
+        "at_night": {"sql": 'SELECT count(*) FILTER (hour(event_time) < 6) / count(*) FROM "order"', "max": 0.2},
+    },
 }
 """A small world with a bit of everything."""
 
