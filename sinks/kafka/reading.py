@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sim.batch import Stream
+from sim.batch import ALWAYS, Stream
 from sim.errors import ParameterError
 from sinks.contract import Run
 from sinks.decoding import Decoded, Decoder
-from sinks.decoding.decoder import FORMATS, LANGUAGES, Known, Writing
+from sinks.decoding.decoder import FORMATS, LANGUAGES, Known, Tables, Writing
 from sinks.envelopes import ENVELOPES
 from sinks.kafka.records import Reader, Records
 from sinks.kafka.schemas import Registry
@@ -88,6 +88,20 @@ class FactTopics:
         """
         for taken in self.taken(self.decoder(stream, run), run):
             yield taken.decoded.data
+
+
+def batches_of(writing: Writing, topic: str, stream: Stream | None = None) -> Callable[[Records], list[pa.RecordBatch]]:
+    """What turns records of a topic into tables: of exactly the columns of `stream`, in its types, where that is known,
+    else one table for each schema of a writer.
+
+    Messages without a value, and those that cannot be read, are passed over. Raises ParameterError where nobody says
+    what messages are made of.
+    """
+    if stream is None:
+        tables = Tables(writing, topic.rpartition(".")[2])
+        return lambda records: [part.data for part in tables.decode(records.values)[0]]
+    decoder = Decoder(writing, stream, Run("", "", 0, *ALWAYS))
+    return lambda records: [decoder.decode(records.values, records.timestamps).data]
 
 
 def writing_of(options: Options, settings: Settings, used: bool = False) -> Writing:

@@ -245,3 +245,18 @@ def test_a_registry_that_does_not_answer_is_told(address, registry, prefix, tmp_
     command("run", world, "--to", url_of(address, registry, prefix, "avro", "plain"), "-q")
     done = command("verify", world, "--from", url_of(address, "http://127.0.0.1:1", prefix, "avro", "plain"), code=3)
     assert "the registry does not answer" in done.stderr
+
+
+@pytest.mark.parametrize(("form", "envelope"), [("avro", "plain"), ("protobuf", "debezium"), ("json", "cloudevents")])
+def test_topics_of_any_format_are_checked_as_files_are(form, envelope, address, registry, prefix, tmp_path):
+    world = scenario(tmp_path)
+    command("run", world, "--to", f"parquet:{tmp_path / 'run'}", "-q")
+    command("run", world, "--to", url_of(address, registry, prefix, form, envelope), "-q")
+    words = ("--scenario", world, "--only", "structure", "--json", "-q")
+    topics = url_of(address, registry, prefix, form, envelope)
+    files, read_back = (json.loads(command("check", data, *words).stdout) for data in (tmp_path / "run", topics))
+    counts = [
+        {(one["name"], one["subject"]): one["passed"] for one in said["findings"]} for said in (files, read_back)
+    ]
+    assert counts[1].items() <= counts[0].items()
+    assert len(counts[1]) > 5
