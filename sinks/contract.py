@@ -16,6 +16,7 @@ what had been made durable before.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from sim.batch import Batch, Stream
     from sinks.probe import Listener, Probe
     from sinks.target import Target
+
+
+class Stopped(Exception):
+    """The run was told to end while the sink waited for a target that does not answer: it ends as it is."""
 
 
 class Closed(Exception):
@@ -113,6 +118,8 @@ class Sink(ABC):
         self.probe: Probe | None = None
         """Who wants to know when facts leave and are acknowledged; to be set before `open`."""
         self._emitted: list[NDArray[np.int64]] = []
+        self.stop: threading.Event | None = None
+        """Set once the run is to end: a sink that waits for a target which does not answer then raises `Stopped`."""
         self.resuming = False
         self.resumed: dict[str, int] = {}
         """Facts of each stream that are in the output already, where `open` found one to go on with."""

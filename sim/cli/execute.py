@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from sim.delivery.pipeline import Outcome, Progress, deliver
 from sim.delivery.schedule import Live as Paced
 from sim.delivery.seam import Seam
 from sim.delivery.workers import Crew
+from sinks.contract import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +77,8 @@ def execute(
             told(way.batches, sink, run=run, limit=way.limit, schedule=schedule, outcome=outcome, resume=resume)
             return
         seam, later = Seam(way.batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
-        with live.sink:
+        live.sink.stop = stop
+        with live.sink, suppress(Stopped):
             # Before the history, so that nobody waits for that only to learn that there is no broker.
             live.sink.open(model.streams, later)
             told(seam.before(), sink, run=replace(run, end=live.since), outcome=outcome)

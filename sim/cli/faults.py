@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sim.cli.notices import LOGGER
+from sim.delivery.remarks import LOGGER
 
 if TYPE_CHECKING:
     from sim.batch import Batch
@@ -53,8 +53,7 @@ def injected(
     from sinks.registry import open_sink
 
     damages = {kind: number for number, kind in enumerate(KINDS, 1) if kind in able}
-    if job.speaks:
-        _say_what_stays_whole(faults, able)
+    _say_what_stays_whole(faults, able)
     run = replace(job.run(model), truth=None)
     source = windows(batches, len(model.streams))
     source = source if limit is None else limited(source, limit)

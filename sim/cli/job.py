@@ -32,9 +32,8 @@ class Job:
     """A scenario by path or name with its overrides, seed and shard, and the sink's URL and settings.
 
     `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
-    `speaks` says whether its sink's warnings are shown: those of one worker are enough. `faults` says whether those of
-    the scenario are injected, `ledger` is the URL of the sink that takes the ledger (None: there is none), and `span`
-    the length of the windows in it, in microseconds.
+    `faults` says whether those of the scenario are injected, `ledger` is the URL of the sink that takes the ledger
+    (None: there is none), and `span` the length of the windows in it, in microseconds.
     """
 
     scenario: str
@@ -46,7 +45,6 @@ class Job:
     digest: str | None = None
     compiled: bytes | None = field(default=None, repr=False)
     resume: bool = False
-    speaks: bool = True
     faults: bool = True
     ledger: str | None = None
     span: int = HOUR
@@ -99,7 +97,7 @@ class Job:
         shard, shards = self.shard
         count = max(1, min(workers, model.blocks // shards))
         told = replace(self, digest=model.digest, compiled=_pickled(model))
-        return [replace(told, shard=(shard + shards * i, shards * count), speaks=i == 0) for i in range(count)]
+        return [replace(told, shard=(shard + shards * i, shards * count)) for i in range(count)]
 
 
 def _pickled(model: Model) -> bytes | None:
@@ -112,12 +110,11 @@ def _pickled(model: Model) -> bytes | None:
 
 def write_shard(job: Job, link: Link) -> Outcome:
     """What a worker does that has a sink of its own."""
-    from sim.cli import notices
     from sim.cli.faults import injected
     from sim.delivery.pipeline import deliver
+    from sim.delivery.remarks import Remarks, listen
 
-    if job.speaks:
-        notices.show()
+    listen(Remarks(lambda remark, worker: link.send(remark)))
     model = job.model()
     sink, run = job.sink(), job.run(model)
     with injected(job, model, job.batches(model), None, link.send, sink.damages) as way:

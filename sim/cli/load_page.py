@@ -20,6 +20,7 @@ from sim.cli.show import brief, clock
 from sim.delivery.load.metrics import LATENCIES, METRICS
 from sim.pages.charts import Axis, Chart, Rule, lines
 from sim.pages.page import Cell, Page, Section, Tile
+from sim.pages.sections import Align
 
 Document = dict[str, Any]
 
@@ -36,11 +37,11 @@ def page_of(document: Document) -> Page:
     page = Page(f"{what}: {document['scenario']} to {document['to']}", _subtitle(document), _about(document))
     summary = page.section("Verdict")
     if document.get("steps"):
-        summary.text(limit_sentence(document))
+        summary.text(_sentence(limit_sentence(document)))
     if "ack" not in document:
         return page
     summary.tiles(tiles(document))
-    summary.text(document["verdict"]["text"] + ".")
+    summary.text(_sentence(document["verdict"]["text"]))
     if document["thresholds"]:
         summary.table(("threshold", "found", "result"), _thresholds(document))
     if document.get("steps"):
@@ -51,6 +52,10 @@ def page_of(document: Document) -> Page:
     )
     _machine(page.section("The generator"), document)
     return page
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _subtitle(document: Document) -> str:
@@ -114,7 +119,7 @@ def _search(section: Section, document: Document) -> None:
     section.chart(
         lines(
             frame, "offered", "seconds", by="quantile", points=True, title="Latency by offered rate", rules=rules,
-            x_axis=Axis("facts a second offered", "~s", log=True), y_axis=Axis("milliseconds", "~s", log=True),
+            x_axis=Axis("facts a second offered", "~s", log=True), y_axis=Axis("milliseconds", ",~g", log=True),
         )
     )  # fmt: skip
     rows = [
@@ -134,14 +139,14 @@ def _search(section: Section, document: Document) -> None:
     section.table(
         ("offered", "achieved", "p50", "p99", "errors", "result", "bottleneck"),
         rows,
-        align=["right"] * 5 + ["left"] * 2,
+        align=_sides(0, 5, 2),
     )
 
 
 def _throughput(section: Section, document: Document) -> None:
-    section.text(rates(document) + ".")
+    section.text(_sentence(rates(document)))
     for remark in remarks(document):
-        section.text(remark + ".")
+        section.text(_sentence(remark))
     columns = {"offered": "offered_per_s", "sent": "sent_per_s", "acknowledged": "achieved_per_s"}
     frame = over_time(document, columns)
     section.chart(
@@ -164,7 +169,7 @@ def _latency(section: Section, document: Document) -> None:
         if document[kind] is not None
     ]
     caption = "Facts that were due and did not leave count with the time for which they had waited in the end."
-    section.table(("", *SHOWN, "facts", "looked at"), rows, caption, align=["left"] + ["right"] * (len(SHOWN) + 2))
+    section.table(("", *SHOWN, "facts", "looked at"), rows, caption, align=_sides(1, len(SHOWN) + 2, 0))
     section.chart(by_share({title: document[kind] for kind, title in LATENCIES.items() if document[kind] is not None}))
     for kind, title in (("ack", "until acknowledged"), ("e2e", "until read back")):
         if document[kind] is None:
@@ -173,18 +178,18 @@ def _latency(section: Section, document: Document) -> None:
         section.chart(
             lines(
                 frame, "seconds", "value", by="series", title=f"Latency {title}, by when facts were due",
-                rules=_warm(document), x_axis=SECONDS, y_axis=Axis("milliseconds", "~s", zero=True),
+                rules=_warm(document), x_axis=SECONDS, y_axis=Axis("milliseconds", ",~g", zero=True),
             )
         )  # fmt: skip
 
 
 def _machine(section: Section, document: Document) -> None:
-    section.text(processors(document) + ".")
+    section.text(_sentence(processors(document)))
     lag = over_time(document, {name: f"lag_{name}_s" for name in ("p50", "p99", "max")}, 1000)
     section.chart(
         lines(
             lag, "seconds", "value", by="series", title="How late facts left", size="half", rules=_warm(document),
-            x_axis=SECONDS, y_axis=Axis("milliseconds", "~s", zero=True),
+            x_axis=SECONDS, y_axis=Axis("milliseconds", ",~g", zero=True),
         )
     )  # fmt: skip
     cpu = over_time(document, {"generator (1 = one core)": "cpu_generator", "machine (1 = all cores)": "cpu_machine"})
@@ -194,6 +199,10 @@ def _machine(section: Section, document: Document) -> None:
             x_axis=SECONDS, y_axis=Axis("share", ".0%", zero=True),
         )
     )  # fmt: skip
+
+
+def _sides(texts: int, numbers: int, more: int) -> list[Align]:
+    return [*["left"] * texts, *["right"] * numbers, *["left"] * more]  # type: ignore[list-item]
 
 
 def _warm(document: Document) -> list[Rule]:
@@ -222,7 +231,7 @@ def by_share(timed: Mapping[str, Document]) -> Chart:
     return lines(
         frame, "rare", "milliseconds", by="series", title="Latency by share of facts", curve="step-after",
         x_axis=Axis("share of facts that were as fast", log=True, labels=labels),
-        y_axis=Axis("milliseconds", "~s", log=True),
+        y_axis=Axis("milliseconds", ",~g", log=True),
     )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def conduct(
     sink, run, counted = order.job.sink(), order.job.run(model), [0]
     story = Story()
     # A sink that is to watch closely must know it before it opens.
-    sink.probe = Recorder(order.trial, later=True)
+    sink.probe, sink.stop = Recorder(order.trial, later=True), stop
     with _closed_in_the_end(sink, story):
         sink.open(model.streams, run)
         listener = _listener(order, sink)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from traceback import format_exc
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from sim.cli import logs
 from sim.cli.catalog import scenarios, validate
 from sim.cli.demo import demo
 from sim.cli.load import load
@@ -20,7 +22,7 @@ from sim.cli.run import run
 from sim.cli.schema import schema
 from sim.cli.truth import truth
 from sim.cli.verify import verify
-from sim.errors import DatagenError
+from sim.errors import DatagenError, ScenarioError
 
 HELP = """Scenario files become realistic, reproducible facts in Kafka, Parquet or stdout.
 
@@ -46,13 +48,32 @@ Exit codes: 0 done; 1 failed while running; 2 bad input; 3 the sink cannot take 
 """
 
 
+_UsageError: Any = typer.BadParameter.__base__
+
+
 class Commands(TyperGroup):
     """Turns errors into lines on stderr and an exit code: a user's mistake never shows a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; errors, Ctrl-C and a closed pipe end it with their exit code."""
+        logs.choose([*ctx._protected_args, *ctx.args])
+        if not logs.structured():
+            return self._run(ctx)
+        try:
+            return self._run(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except _UsageError as error:
+            raise _ended(error.exit_code, error.format_message()) from None
+        except Exception as error:  # a fault of datagen's own: whoever reads the log can read it, too
+            logs.entry("error", "error", repr(error), {"exit_code": 1, "traceback": format_exc()})
+            raise typer.Exit(1) from None
+
+    def _run(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except ScenarioError as error:
+            raise _ended(error.exit_code, *map(str, error.problems)) from None
         except DatagenError as error:
             raise _ended(error.exit_code, str(error) or type(error).__name__) from None
         except BrokenPipeError:
@@ -63,10 +84,14 @@ class Commands(TyperGroup):
             raise _ended(130) from None
 
 
-def _ended(exit_code: int, text: str = "") -> typer.Exit:
+def _ended(exit_code: int, *reasons: str) -> typer.Exit:
     """Say why on stderr, and see to it that a broken stdout troubles nobody when the interpreter ends."""
-    for line in text.splitlines():
-        typer.echo(f"datagen: {line}", err=True)
+    for reason in reasons:
+        if logs.structured():
+            logs.entry("error", "error", reason, {"exit_code": exit_code})
+            continue
+        for line in reason.splitlines():
+            typer.echo(f"datagen: {line}", err=True)
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

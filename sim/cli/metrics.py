@@ -1,4 +1,5 @@
-"""What a running process says of itself over HTTP: `/metrics` for Prometheus, `/healthz` for whoever restarts it.
+"""What a running process says of itself over HTTP: `/metrics` for Prometheus, `/healthz` and `/readyz` for
+whoever restarts it, or waits for it.
 
 Nothing is counted for it: the figures are read where they are kept anyway, when somebody asks.
 """
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+from sim.delivery.remarks import GOING_ON, WAITING, Remark, Remarks, forget, listen
 from sim.errors import MissingExtra, ParameterError
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ Environ = dict[str, Any]
 Respond = Callable[[str, list[tuple[str, str]]], Any]
 
 
+STARTING, RUNNING, STOPPING = "starting", "running", "stopping"
+
+
 class Monitor:
     """The state of a run, for those outside; `legs` are its parts, one a sink."""
 
@@ -33,6 +38,14 @@ class Monitor:
         self._legs = legs
         self._stop = stop
         self._progress: Progress | None = None
+        self._waiting: dict[int | None, str] = {}
+
+    def hear(self, remark: Remark, worker: int | None) -> None:
+        """Take note of a sink, that of a worker or of this process, which waits for its target or goes on."""
+        if remark.event == WAITING:
+            self._waiting[worker] = remark.text
+        elif remark.event == GOING_ON:
+            self._waiting.pop(worker, None)
 
     def beside(self, tell: Callable[[Progress], None] | None) -> Callable[[Progress], None]:
         """A function that takes note of how far the run is, and tells others as well."""
@@ -45,9 +58,17 @@ class Monitor:
         return both
 
     def health(self) -> dict[str, Any]:
-        """What `/healthz` answers; being asked and answering is what counts."""
+        """What `/healthz` and `/readyz` answer: the status, the facts so far, and what is waited for, if anything."""
+        waiting = list(self._waiting.values())
         facts = 0 if self._progress is None else self._progress.facts
-        return {"status": "stopping" if self._stop.is_set() else "running", "facts": facts}
+        return {"status": self._status(), "facts": facts, **({"reason": waiting[0]} if waiting else {})}
+
+    def _status(self) -> str:
+        if self._stop.is_set():
+            return STOPPING
+        if self._waiting:
+            return WAITING
+        return STARTING if self._progress is None else RUNNING
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, as the client library asks for them."""
@@ -64,7 +85,8 @@ class Monitor:
             for stream, facts in list(leg.outcome.facts.items()):
                 streams.add_metric((stream, to), facts)
             blocked.add_metric((to,), leg.sink.blocked)
-        yield from (streams, blocked)
+        text = "1 while a sink waits for a target that does not answer."
+        yield from (streams, blocked, GaugeMetricFamily("datagen_waiting", text, float(bool(self._waiting))))
         yield from self._punctuality()
 
     def _punctuality(self) -> Iterator[Metric]:
@@ -85,6 +107,10 @@ class Monitor:
             yield from (late, slowest, starved, behind)
 
 
+class Listener(Remarks):
+    """The monitor's ear."""
+
+
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -103,11 +129,13 @@ def served(monitor: Monitor, port: int | None) -> Iterator[None]:
         server = make_server("", port, _application(monitor), handler_class=_Quiet)
     except OSError as error:
         raise ParameterError(f"--metrics-port {port}: {error.strerror or error}") from None
+    listen(listener := Listener(monitor.hear))
     thread = threading.Thread(target=server.serve_forever, name="datagen-metrics", daemon=True)
     thread.start()
     try:
         yield
     finally:
+        forget(listener)
         server.shutdown()
         server.server_close()
         thread.join()
@@ -126,8 +154,11 @@ def _application(monitor: Monitor) -> Callable[[Environ, Respond], Iterable[byte
         path = environ.get("PATH_INFO")
         if path == "/metrics":
             return metrics(environ, respond)
-        status, text = ("200 OK", json.dumps(monitor.health())) if path == "/healthz" else ("404 Not Found", "{}")
+        health = monitor.health() if path in ("/healthz", "/readyz") else {}
+        # Who waits for a broker is alive: to restart it would not bring the broker back. It is not ready, though.
+        ready = path == "/healthz" or health.get("status") == RUNNING
+        status = "404 Not Found" if not health else "200 OK" if ready else "503 Service Unavailable"
         respond(status, [("Content-Type", "application/json")])
-        return [text.encode()]
+        return [json.dumps(health).encode()]
 
     return answer

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sim.cli import logs
+
 Scenario = Annotated[
     str,
     typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a bundled scenario.", show_default=False),
@@ -46,6 +48,15 @@ Limit = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("-X", metavar="KEY=VALUE", help="A setting of the sink's driver. Repeatable.", show_default=False),
+]
+LogFormat = Annotated[
+    logs.LogFormat,
+    typer.Option(
+        logs.OPTION,
+        case_sensitive=False,
+        envvar=logs.VARIABLE,
+        help="Messages on stderr: text, or one JSON object a line.",
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor summary, only errors.")]
 Progress = Annotated[

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line every few seconds elsewhere, always on stderr."""
+"""How far a run is: a bar on a terminal, a line or a JSON object every few seconds elsewhere, always on stderr."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
-from sim.cli.show import clock, instant, short, stderr
+from sim.cli import logs
+from sim.cli.show import clock, instant, iso, short, stderr
 
 if TYPE_CHECKING:
     from sim.delivery.pipeline import Progress
@@ -45,15 +47,29 @@ class Meter:
         """Simulated time, facts, facts per second."""
         return f"{instant(progress.watermark)}  {progress.facts:>13,} facts  {short(self.rate(progress)):>6}/s"
 
+    def fields(self, progress: Progress) -> dict[str, Any]:
+        """The same for machines; `left_s` is null where nobody can know."""
+        left = self.left(progress)
+        return {
+            "share": round(self.share(progress), 4),
+            "watermark": iso(progress.watermark),
+            "facts": progress.facts,
+            "facts_per_s": round(self.rate(progress)),
+            "left_s": round(left, 1) if isfinite(left) else None,
+        }
+
 
 @contextmanager
 def shown(meter: Meter, show: bool | None, to_stdout: bool) -> Iterator[Tell | None]:
     """A function that shows progress, or None where nothing is to be shown.
 
-    `show` None means: a bar if stderr is a terminal that the facts do not go to as well, otherwise lines.
+    `show` None means: a bar if stderr is a terminal that the facts do not go to as well, otherwise lines; where
+    messages are JSON, always those.
     """
     terminal = sys.stderr.isatty()
-    if show is False or (show is None and terminal and to_stdout and sys.stdout.isatty()):
+    if show is not False and logs.structured():
+        yield lines(meter)
+    elif show is False or (show is None and terminal and to_stdout and sys.stdout.isatty()):
         yield None
     elif terminal:
         with bar(meter) as tell:
@@ -63,15 +79,18 @@ def shown(meter: Meter, show: bool | None, to_stdout: bool) -> Iterator[Tell | N
 
 
 def lines(meter: Meter, now: Callable[[], float] = time.monotonic) -> Tell:
-    """A function that prints a line every `EVERY` seconds, the first after as long."""
+    """A function that writes a line every `EVERY` seconds, the first after as long."""
     last = now()
 
     def tell(progress: Progress) -> None:
         nonlocal last
         if now() - last >= EVERY:
             last = now()
-            left = clock(meter.left(progress))
-            print(f"{meter.share(progress):6.1%}  {meter.words(progress)}  {left} to go", file=sys.stderr, flush=True)
+            text = f"{meter.share(progress):6.1%}  {meter.words(progress)}  {clock(meter.left(progress))} to go"
+            if logs.structured():
+                logs.entry("info", "progress", text.strip(), meter.fields(progress))
+            else:
+                print(text, file=sys.stderr, flush=True)
 
     return tell
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import notices, when
+from sim.cli import logs, notices, when
 from sim.cli.metrics import Monitor, served
-from sim.cli.options import AsJson, Limit, MetricsPort, Progress, Quiet, Seed, Settings
+from sim.cli.options import AsJson, Limit, LogFormat, MetricsPort, Progress, Quiet, Seed, Settings
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
-from sim.cli.summary import Leg, failures, tell
+from sim.cli.summary import Leg, begin, failures, tell
 from sim.cli.values import parse_pairs, parse_passes, parse_span
 from sim.errors import DatagenError, ParameterError
 
@@ -103,6 +103,7 @@ def replay(
     json: AsJson = False,
     quiet: Quiet = False,
     progress: Progress = None,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Send recorded facts to a sink again, in order of time.
 
@@ -148,6 +149,7 @@ def replay(
         schedule = _schedule(speed, rate, target, present)
         facts = played(recording.part(*interval), play, target, blend or [], seed)
         run, legs = facts.run, [Leg(outcome, facts.run, sink)]
+        begin(legs, quiet=quiet)
         try:
             monitor, meter = Monitor(legs, interruption.stop), Meter(run.start, run.end, limit)
             with (

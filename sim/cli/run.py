@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import notices, when
+from sim.cli import logs, notices, when
 from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.metrics import Monitor, served
@@ -16,6 +16,7 @@ from sim.cli.options import (
     AsJson,
     End,
     Limit,
+    LogFormat,
     MetricsPort,
     Override,
     Progress,
@@ -28,7 +29,7 @@ from sim.cli.options import (
 )
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
-from sim.cli.summary import Leg, failures, tell
+from sim.cli.summary import Leg, begin, failures, tell
 from sim.cli.values import parse_overrides, parse_pairs, parse_shard, parse_span
 from sim.errors import DatagenError, ParameterError
 
@@ -97,6 +98,7 @@ def run(
     json: AsJson = False,
     quiet: Quiet = False,
     progress: Progress = None,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Simulate a scenario and write its facts to a sink.
 
@@ -148,6 +150,7 @@ def run(
                 Leg(outcome, replace(whole, end=live.since), sink),
                 Leg(live.outcome, replace(whole, start=live.since), live.sink),
             ]
+        begin(legs, quiet=quiet, workers=workers)
         tell_end = partial(tell, legs, json=json, quiet=quiet, workers=workers)
         plan = Execution(workers, limit, schedule, live)
         try:

@@ -8,6 +8,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from sim.cli import logs
+
 ABORTED = 130
 
 
@@ -42,5 +44,10 @@ class Interruption:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None and number == signal.SIGINT:
             os._exit(ABORTED)  # no finally, no flush: that is what a second Ctrl-C asks for
+        if self.number is None and logs.structured():
+            name = signal.Signals(number).name
+            # Past Python's buffers, which the interrupted code may be in the middle of.
+            line = logs.line_of("info", "stopping", f"{name}: finishing what is in hand", {"signal": name})
+            os.write(2, line.encode())
         self.number = self.number or number
         self.stop.set()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sim.cli import logs
 from sim.cli.show import brief, clock, instant, iso, short, size, stderr
 
 if TYPE_CHECKING:
@@ -29,27 +30,47 @@ class Leg:
     sink: Sink
 
 
+def begin(legs: Sequence[Leg], *, quiet: bool, workers: int = 1) -> None:
+    """Where messages are JSON, say what begins, unless `quiet`."""
+    if logs.structured() and not quiet:
+        run, places = legs[0].run, [leg.sink.target.url for leg in legs]
+        fields = {**_identity(run, workers), "to": places, "start": iso(run.start), "end": iso(legs[-1].run.end)}
+        logs.entry("info", "start", f"{run.scenario} to {' and '.join(places)}", fields)
+
+
 def tell(legs: Sequence[Leg], *, json: bool, quiet: bool, workers: int = 1) -> None:
-    """Say what became of a run of one or two legs: an object for machines, or a table for each unless `quiet`."""
-    if json:
-        said, *live = (as_json(leg.outcome, leg.run, leg.sink, workers) for leg in legs)
-        if live:
-            said["live"] = live[0]
-        typer.echo(dumps(said), err=any(leg.sink.scheme == "stdout" for leg in legs))
-    elif not quiet:
+    """Say what became of a run of one or two legs: an object for machines, or a table for each unless `quiet`.
+
+    Where messages are JSON, the same object is the last of them.
+    """
+    said, *live = (as_json(leg.outcome, leg.run, leg.sink, workers) for leg in legs)
+    if live:
+        said["live"] = live[0]
+    to_stderr = any(leg.sink.scheme == "stdout" for leg in legs)
+    if json and not (to_stderr and logs.structured()):
+        typer.echo(dumps(said), err=to_stderr)
+    if logs.structured() and (json or not quiet):
+        logs.entry("info", "end", "; ".join(sentence(leg.outcome, leg.run, leg.sink) for leg in legs), said)
+    elif not (json or quiet):
         for leg in legs:
             if not leg.outcome.closed and leg.outcome.reports:
                 print_table(leg.outcome, leg.run, leg.sink)
 
 
-def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> dict[str, Any]:
-    """The summary as an object for machines; the command line's page lists its keys."""
+def _identity(run: Run, workers: int) -> dict[str, Any]:
     return {
         "scenario": run.scenario,
         "digest": run.digest,
         "seed": run.seed,
         "shard": f"{run.shard}/{run.shards}",
         "workers": workers,
+    }
+
+
+def as_json(outcome: Outcome, run: Run, sink: Sink, workers: int) -> dict[str, Any]:
+    """The summary as an object for machines; the command line's page lists its keys."""
+    return {
+        **_identity(run, workers),
         "to": sink.target.url,
         "guarantee": sink.guarantee,
         "start": iso(run.start),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sim.cli import when
+from sim.cli import logs, when
 from sim.cli.progress import EVERY
 from sim.errors import ParameterError
 
@@ -97,10 +97,18 @@ def _stored(
             topics[extent.topic].add(part.partition, part.offsets, part.timestamps, part.keys, part.values)
             if told and time.monotonic() - last >= EVERY:
                 last, done = time.monotonic(), sum(topic.messages for topic in topics.values())
-                typer.echo(f"reading: {done:,} of {total:,} records", err=True)
+                _tell(done, total)
     if stop.is_set():
         raise KeyboardInterrupt
     return list(topics.values())
+
+
+def _tell(done: int, total: int) -> None:
+    text = f"reading: {done:,} of {total:,} records"
+    if logs.structured():
+        logs.entry("info", "reading", text, {"records": done, "total": total})
+    else:
+        typer.echo(text, err=True)
 
 
 def _recording(url: str, topics: Sequence[Topic]) -> Recording:

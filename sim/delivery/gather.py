@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sim.delivery.pipeline import Outcome, Progress
+from sim.delivery.remarks import Remark
 from sim.delivery.workers import Crew
 from sim.errors import SimulationError
 
@@ -19,7 +20,7 @@ def gather(
     outcome: Outcome,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Wait for the workers of a started crew, whose work returns an `Outcome` and sends `Progress` meanwhile.
+    """Wait for the workers of a started crew, whose work returns an `Outcome`; `Progress` and `Remark` come meanwhile.
 
     `outcome` collects what all of them committed; its watermark is that of the slowest. Once `stop` is set, or one has
     failed, all are told to finish the window in hand; the first error is raised when the others are through.
@@ -44,6 +45,8 @@ def gather(
                 running.remove(worker)
                 if message.stopped and not (told or stop.is_set()):
                     error = SimulationError(f"worker {worker + 1} of {len(crew)} was stopped from outside")
+            elif isinstance(message, Remark):
+                message.repeat(worker)
             else:
                 latest[worker] = message
         if on_progress and len(latest) == len(crew):

@@ -18,7 +18,7 @@ from sim.delivery.relay import Relay
 from sim.delivery.schedule import Schedule
 from sim.delivery.windows import Window, limited, remaining, windows
 from sim.errors import SinkError
-from sinks.contract import Closed, Report, Run, Sink
+from sinks.contract import Closed, Report, Run, Sink, Stopped
 
 AHEAD = 2
 """Windows that the simulation may be ahead of the one being written: one is ready while the next is on its way."""
@@ -103,6 +103,7 @@ def deliver(
     """
     stop, outcome = stop or threading.Event(), outcome or Outcome()
     outcome.facts.update({stream.name: 0 for stream in streams})
+    sink.stop = stop
     source = windows(batches, len(streams))
     began = time.monotonic()
     try:
@@ -112,6 +113,8 @@ def deliver(
         relays = _relays(sink, schedule, stop, outcome, on_progress)
         wanted = source if limit is None else limited(source, limit)
         _feed(remaining(wanted, sink.resumed) if sink.resumed else wanted, relays, sink, outcome)
+    except Stopped:
+        stop.set()
     finally:
         outcome.stopped = stop.is_set()
         if closing:
@@ -169,6 +172,8 @@ def _feed(source: Iterator[Window], relays: Sequence[Relay[Any]], sink: Sink, ou
 
 
 def _raise(error: Exception | None, sink: Sink, outcome: Outcome) -> None:
+    if isinstance(error, Stopped):
+        return
     if isinstance(error, Closed):
         outcome.closed = True
     elif isinstance(error, OSError):

@@ -56,6 +56,7 @@ class Link:
     def __init__(self, connection: Connection) -> None:
         self.stop = threading.Event()
         self._connection = connection
+        self._sending = threading.Lock()
         threading.Thread(target=self._listen, name="datagen-link", daemon=True).start()
 
     def send(self, message: object) -> None:
@@ -68,7 +69,8 @@ class Link:
 
     def _guarded(self, send: Callable[[], None]) -> None:
         try:
-            send()
+            with self._sending:
+                send()
         except ConnectionError as error:
             raise BrokenPipeError("the parent of this worker is gone") from error
 

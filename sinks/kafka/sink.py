@@ -59,7 +59,7 @@ class Kafka(Sink):
         self._template = options.text("prefix") + options.text("topic", "{stream}")
         self._partitions = options.integer("partitions", 0, low=0, high=100_000)
         self._replication = options.integer("replication", 0, low=0, high=100)
-        self._timeout = options.span("timeout", 10_000_000) / 1_000_000
+        self._timeout = options.span("timeout", 60_000_000) / 1_000_000
         self._settings = resolve(target, options.text("config"))
         self._once = options.flag("exactly_once", False)
         self._checkpoint_topic = options.text("checkpoints", TOPIC)
@@ -87,7 +87,8 @@ class Kafka(Sink):
         if self._once:
             self._checkpoints = Checkpoints(self._checkpoint_topic, self._template, run)
             settings = settings.within_transactions(f"datagen {self._checkpoints.key}", TIMEOUT_MS)
-        self._client = Client(settings, self.target.url, prompt=self.probe is not None and not self._once)
+        watched = self.probe is not None and not self._once
+        self._client = Client(settings, self.target.url, self.stop, prompt=watched)
         self._client.connect(self._timeout)
         # First the schemas: where the registry refuses one, no topic is left behind.
         prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]

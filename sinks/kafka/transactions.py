@@ -6,23 +6,23 @@ through.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
 from confluent_kafka import KafkaError, KafkaException
 
 from sim.errors import SinkError
+from sinks.contract import Stopped
 from sinks.kafka.client import Client, Standing
 from sinks.kafka.messages import Messages
-
-LOG = logging.getLogger("datagen.sinks")
 
 TIMEOUT_MS = 600_000
 """For so long brokers keep a transaction open that its producer does not go on with."""
 
+GRACE = 5.0
+"""Seconds that brokers which do not answer get once the run is to end."""
+
 _TRY = 1.0
-_SAY = 10.0
 _TRIES = 3
 """How often a transaction is sent again whose messages were refused for another reason than a broker's absence."""
 
@@ -37,7 +37,7 @@ class Transactions:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._producer = client.producer
-        self._open = False
+        self._open = self._given_up = False
         self._sent: list[Messages] = []
         self._before: Standing = client.standing()
 
@@ -77,7 +77,11 @@ class Transactions:
         if self._open:
             self._open = False
             self._sent.clear()
-            self._drop()
+            if self._given_up:
+                self._client.purge()
+                self._client.restore(self._before)
+            else:
+                self._drop()
 
     def _begin(self) -> None:
         try:
@@ -110,11 +114,15 @@ class Transactions:
         self._client.restore(self._before)
 
     def _insist(self, act: Callable[[float], None]) -> None:
-        """Do it, waiting for brokers as long as it takes. Raises SinkError where waiting is of no use."""
-        began = said = time.monotonic()
+        """Do it, waiting for brokers as long as it takes, or until the run is to end (`Stopped`).
+
+        Raises SinkError where waiting is of no use.
+        """
+        ending: float | None = None
         while True:
             try:
                 act(_TRY)
+                self._client.waiting.over()
                 return
             except KafkaException as error:
                 reason: KafkaError = error.args[0]
@@ -122,7 +130,9 @@ class Transactions:
                     raise _Broken from None
                 if reason.fatal() or not (reason.retriable() or reason.code() == KafkaError._TIMED_OUT):
                     raise self._client.broken(error) from None
-            now = time.monotonic()
-            if now - said >= _SAY:
-                said = now
-                LOG.warning("waiting for the brokers since %.0f s: %s", now - began, reason.str())
+            self._client.waiting.still(self._client.trouble or reason.str())
+            if self._client.stop is not None and self._client.stop.is_set():
+                ending = time.monotonic() if ending is None else ending
+                if time.monotonic() - ending >= GRACE:
+                    self._given_up = True
+                    raise Stopped

@@ -61,4 +61,4 @@ def _in_time(found: Measured, target: str, rates: str) -> Verdict:
 def _full(found: Measured) -> str:
     if found.machine < BUSY:
         return ""
-    return "; all processors of this machine were busy: what runs here besides, slows the generator down and it them"
+    return "; all processors of this machine were busy, so that all that runs on it slowed each other down"
