@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from sim.cli import notices, when
+from sim.cli import logs, notices, when
 from sim.cli.job import WORKERS_USE
 from sim.cli.load_order import CARRIED, Asked
-from sim.cli.options import AsJson, End, Override, Progress, Quiet, Seed, Settings, Start
+from sim.cli.options import AsJson, End, LogFormat, Override, Progress, Quiet, Seed, Settings, Start
 from sim.cli.signals import Interruption
 from sim.cli.values import parse_overrides, parse_pairs
 from sim.errors import ParameterError
@@ -97,6 +97,7 @@ def load(
     json: AsJson = False,
     quiet: Quiet = False,
     progress: Progress = None,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Test what takes facts at a rate that waits for nobody, and say who was the bottleneck.
 
@@ -162,7 +163,7 @@ def _silent(step: object, document: object) -> None:
 
 def _tell(document: dict[str, Any], save: Path | None, page: Path | None, *, json: bool, quiet: bool) -> None:
     """Write and print the report of a test."""
-    from sim.cli.load_words import printed
+    from sim.cli.load_words import printed, said
     from sim.cli.show import stderr, stdout
 
     taken = document["to"].startswith("stdout:")
@@ -173,6 +174,8 @@ def _tell(document: dict[str, Any], save: Path | None, page: Path | None, *, jso
         typer.echo(encoder.dumps(document), err=taken)
     elif not quiet:
         printed(document, stderr() if taken else stdout())
+    if logs.structured() and "verdict" in document:
+        said("end", document["verdict"]["text"], document["verdict"])
     if page is not None:
         from sim.cli.load_page import page_of
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from sim.cli import logs
 from sim.cli.show import brief, clock, short
 from sim.delivery.load.metrics import LATENCIES, METRICS, Unit
 
@@ -49,8 +50,8 @@ class Lines:
             self._last = seconds
             slow = brief(recorder.acks.whole.quantile(0.99)) if recorder.acks.samples else "?"
             rate = short(recorder.trial.profile.rate(seconds))
-            text = f"{clock(seconds):>7} of {clock(self._duration)}  {rate}/s due  {recorder.sent:,} facts sent  p99"
-            print(f"{text} {slow}", file=sys.stderr, flush=True)
+            text = f"{clock(seconds):>7} of {clock(self._duration)}  {rate}/s due  {recorder.sent:,} facts sent  p99 {slow}"
+            said("progress", text, {"seconds": round(seconds, 1), "facts": recorder.sent})
 
     def step(self, step: Step[Measured], document: Document) -> None:
         """A step of a search is over."""
@@ -59,7 +60,16 @@ class Lines:
         slow = worded(document["ack"]["p99_s"], "duration")
         errors = f", {document['errors']:,} not acknowledged" if document["errors"] else ""
         text = f"{worded(step.rate, 'rate'):>12}: {worded(document['achieved_per_s'], 'rate')} acknowledged, p99 {slow}"
-        print(f"{text}; {why}{errors}", file=sys.stderr, flush=True)
+        fields = {"rate_per_s": step.rate, "carried": step.carried, "achieved_per_s": document["achieved_per_s"]}
+        said("step", f"{text}; {why}{errors}", fields)
+
+
+def said(event: str, text: str, fields: Document) -> None:
+    """Write a message to stderr: a line, or an object where messages are JSON."""
+    if logs.structured():
+        logs.entry("info", event, text.strip(), fields)
+    else:
+        print(text, file=sys.stderr, flush=True)
 
 
 def failure(judged: Document) -> str:

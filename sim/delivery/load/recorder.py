@@ -23,6 +23,9 @@ Instants = NDArray[np.int64]
 T = TypeVar("T")
 
 _MICROSECONDS = 1e6
+_ROUNDED = 2e-6
+"""Seconds by which instants are too early, at most, because they are whole microseconds."""
+
 _UNSENT = 100_000
 """Facts that have not left of which latencies are computed at most; each stands for as many as it must."""
 
@@ -38,7 +41,8 @@ class Spread:
 
     def add(self, due: NDArray[np.float64], seconds: NDArray[np.float64], weight: int = 1) -> None:
         """Count facts that were due at these seconds of the trial, each for `weight` facts."""
-        counts = (due >= self._trial.warmup) & (due < self._trial.duration + 1e-6)
+        due = due + _ROUNDED
+        counts = (due >= self._trial.warmup) & (due < self._trial.duration)
         self.whole.add(seconds[counts], weight)
         self.samples += int(counts.sum())
         place = np.clip((due / self._trial.interval).astype(np.int64), 0, self._trial.intervals - 1)
