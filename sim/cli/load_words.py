@@ -50,8 +50,8 @@ class Lines:
             self._last = seconds
             slow = brief(recorder.acks.whole.quantile(0.99)) if recorder.acks.samples else "?"
             rate = short(recorder.trial.profile.rate(seconds))
-            text = f"{clock(seconds):>7} of {clock(self._duration)}  {rate}/s due  {recorder.sent:,} facts sent  p99 {slow}"
-            said("progress", text, {"seconds": round(seconds, 1), "facts": recorder.sent})
+            text = f"{clock(seconds):>7} of {clock(self._duration)}  {rate}/s due  {recorder.sent:,} facts sent"
+            said("progress", f"{text}  p99 {slow}", {"seconds": round(seconds, 1), "facts": recorder.sent})
 
     def step(self, step: Step[Measured], document: Document) -> None:
         """A step of a search is over."""
