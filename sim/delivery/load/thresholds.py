@@ -6,13 +6,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from sim.delivery.load.measured import Document
 from sim.delivery.load.metrics import METRICS, POINTS, Metric, Unit
 from sim.errors import ParameterError
 from sim.maths.units import SECOND, parse_duration, parse_rate
-from sinks.words import nearest
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -73,7 +73,9 @@ def parse_threshold(text: str, relative: bool = False) -> Threshold:
         raise _wrong(text, "write METRIC > VALUE or METRIC < VALUE, such as 'p99 > 200ms' or 'achieved < 95% offered'")
     name, sign, value = found.groups()
     if name not in METRICS:
-        raise _wrong(text, f"{name!r} is not a metric{nearest(name, METRICS)} (allowed: {_allowed()})")
+        near = get_close_matches(name, METRICS, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise _wrong(text, f"{name!r} is not a metric{hint} (allowed: {_allowed()})")
     metric = METRICS[name]
     multiple = _RELATIVE.fullmatch(value)
     if multiple is not None and (multiple[3] in METRICS or multiple[3] == BEFORE):
