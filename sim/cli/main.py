@@ -17,6 +17,7 @@ from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.replay import replay
+from sim.cli.report import report
 from sim.cli.run import run
 from sim.cli.schema import schema
 from sim.cli.truth import truth
@@ -36,6 +37,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run storefront --to kafka://localhost:9092       topics
   datagen run my.yaml --limit 10                           JSON lines on stdout
   datagen verify storefront --from parquet:out             what came, against what happened
+  datagen report out                                       its charts, as a page
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
@@ -126,7 +128,7 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, plan, preview, truth, verify, validate, scenarios, schema, demo):
+for _command in (run, replay, plan, preview, truth, verify, report, validate, scenarios, schema, demo):
     app.command()(_command)
 
 
