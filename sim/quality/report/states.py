@@ -78,9 +78,9 @@ def _changes(section: Section, view: View, entity: Reading, changes: Reading) ->
     )
     rated = ways.join(spent, left_on="source", right_on="state", how="left")
     rates = {(row["source"], row["target"]): row["n"] / max(row["months"] or 0, 1e-9) for row in rated.to_dicts()}
-    first = view.frame(f"SELECT state, count(*) AS n FROM {table(entity)} GROUP BY 1 ORDER BY n DESC")[
-        "state"
-    ].to_list()
+    born = f"count(*) FILTER ({view.at(entity, 'born_at')} >= {view.instant(view.start)})"
+    order = view.query(f"SELECT state FROM {table(entity)} GROUP BY 1 ORDER BY {born} DESC, count(*) DESC")
+    first = [str(row[0]) for row in order]
     columns = _columns(first, list(rates), spent["state"].to_list())
     height = max(120, int(max(len(names) for names in columns) * (BOX[1] + 44)))
     at = layered(columns, height)
