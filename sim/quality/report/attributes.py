@@ -27,7 +27,7 @@ ROWS = 5_000_000
 
 def attributes(page: Page, view: View) -> None:
     """A small chart for every column that is not an id or a time."""
-    told = [reading for reading in view.told if reading.numbers or reading.texts]
+    told = [reading for reading in view.all.values() if view.rows(reading) and (reading.numbers or reading.texts)]
     if not told:
         return
     words = "Every attribute by itself; nulls are left out and counted below. Histograms leave out what is beyond the "
@@ -91,7 +91,7 @@ def _text(section: Section, view: View, reading: Reading, column: str) -> list[s
             "share",
             horizontal=True,
             labels="label",
-            title=column,
+            title=f"{reading.name}.{column}",
             y_axis=axis,
             size="third",
             height=max(130, 46 + 22 * found.height),
@@ -124,7 +124,17 @@ def _number(section: Section, view: View, reading: Reading, column: str) -> None
     axis = Axis(format="d" if years else "~s" if max(abs(low), abs(high)) >= 10_000 else "", zero=False)
     text = span if column.startswith("seconds_") or column.endswith("_s") else "{:.0f}".format if years else shown
     section.chart(
-        histogram(edges, "low", "high", "n", title=column, x_axis=axis, y_axis=COUNTS, size="third", height=222),
+        histogram(
+            edges,
+            "low",
+            "high",
+            "n",
+            title=f"{reading.name}.{column}",
+            x_axis=axis,
+            y_axis=COUNTS,
+            size="third",
+            height=222,
+        ),
         f"Mean {text(found['mean'])}, median {text(found['median'])}, sd {text(found['sd'])}."
         + _nulls(view, reading, column),
     )

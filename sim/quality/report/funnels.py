@@ -49,14 +49,14 @@ def _process(section: Section, view: View, reading: Reading) -> None:
             "share",
             horizontal=True,
             labels="label",
-            title=f"Share of {total:,} cases that reach the step",
+            title=f"{reading.name}: share of {total:,} cases that reach the step",
             y_axis=Axis(format="%", zero=True),
             size="wide" if found.height > FEW else "half",
         ),
         _loss(found),
     )
     if found.height > 2:
-        _ways(section, view, found["step"].to_list())
+        _ways(section, view, reading.name, found["step"].to_list())
         _paths(section, view, total)
     _table(section, found)
     view.data.db.execute("DROP TABLE walked")
@@ -104,7 +104,7 @@ def _loss(found: pl.DataFrame) -> str:
     return f"Cases end most often at {told}."
 
 
-def _ways(section: Section, view: View, order: list[str]) -> None:
+def _ways(section: Section, view: View, name: str, order: list[str]) -> None:
     found = view.frame(
         f"SELECT step, coalesce(next, '{END}') AS next, count(*) / sum(count(*)) OVER (PARTITION BY step) AS share "
         f"FROM walked GROUP BY 1, 2"
@@ -117,7 +117,7 @@ def _ways(section: Section, view: View, order: list[str]) -> None:
     section.chart(
         heat(
             shown, "next", "step", "share", text=".0%", domain=(0.0, 1.0),
-            title="From step (down) to step (across)", size="wide" if len(order) > FEW else "half",
+            title=f"{name}: from step (down) to step (across)", size="wide" if len(order) > FEW else "half",
         ),
         "Shares of the visits of a step.",
     )  # fmt: skip

@@ -48,7 +48,7 @@ def _week(section: Section, view: View, reading: Reading) -> None:
             "times",
             text=".1f",
             domain=(0.0, max(2.0, most)),
-            title=thing(reading),
+            title=f"{thing(reading)} by hour of the week",
             x_axis=Axis("hour of the day"),
         ),
         _words(every, total),
