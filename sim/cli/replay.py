@@ -116,7 +116,8 @@ def replay(
       datagen replay parquet:out --blend bank --to kafka://localhost:9092
 
     What datagen has written explains itself. Of other Parquet files --time says which column tells when a row
-    happened, --key whose it is. Topics are read to the end that they have at the start; their values are JSON.
+    happened, --key whose it is. Topics are read to the end that they have at the start; what their values are
+    stands in the URL: ?format=avro&registry=http://localhost:8081.
     """
     from sim.cli.recordings import opened, played
     from sim.delivery.pipeline import Outcome, deliver
