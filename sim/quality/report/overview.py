@@ -31,7 +31,9 @@ def overview(page: Page, view: View) -> None:
     for reading in view.all.values():
         first = last = "–"
         if reading.name in view.streams:
-            found = view.query(f"SELECT min({view.civil(reading)}), max({view.civil(reading)}) FROM {table(reading)}")[0]
+            found = view.query(f"SELECT min({view.civil(reading)}), max({view.civil(reading)}) FROM {table(reading)}")[
+                0
+            ]
             first, last = (f"{moment:%Y-%m-%d}" for moment in found)
         many = view.rows(reading)
         rows.append([reading.name, ROLES[reading.role], many, first, last, view.described(reading.name)])

@@ -57,7 +57,7 @@ def _occupancy(section: Section, view: View, entity: Reading, changes: Reading) 
     filled = grid.join(found, on=["cell", "state"], how="left").with_columns(pl.col("d").cast(pl.Int64).fill_null(0))
     counted = filled.sort("cell").with_columns(n=pl.col("d").cum_sum().over("state"))
     rank = {name: place for place, name in enumerate(order)}
-    at = pl.lit(view.start.replace(tzinfo=None)) + pl.col("cell").cast(pl.Int64) * timedelta(seconds=step)
+    at = pl.lit(view.began) + pl.col("cell").cast(pl.Int64) * timedelta(seconds=step)
     shown = counted.with_columns(at=at, rank=pl.col("state").replace_strict(rank)).sort("rank", "cell")
     section.chart(
         areas(shown, "at", "n", "state", title=f"{entity.name} by state", y_axis=Axis(format="~s")),

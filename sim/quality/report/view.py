@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
@@ -76,6 +77,11 @@ class View:
     def start(self) -> datetime:
         """First instant."""
         return self.interval[0]
+
+    @property
+    def began(self) -> datetime:
+        """First instant, as clocks in `zone` show it."""
+        return self.start.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
     @property
     def until(self) -> datetime:
