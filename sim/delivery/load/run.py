@@ -43,8 +43,8 @@ class Bench:
 
         Waits in the end until all that was sent is acknowledged, and has come back, or nothing more happens.
         """
-        recorder = Recorder(trial, self.sink.acknowledges == "later")
         over, outcome = threading.Event(), Outcome()
+        recorder = Recorder(trial, self.sink.acknowledges == "later", over)
         watch = Watch(recorder, self.sink, over, self.stop, self.ear.processes, self.tell)
         self.sink.probe = self.ear.recorder = recorder
         heard, blocked = self.ear.heard, self.sink.blocked
