@@ -37,7 +37,7 @@ def page_of(document: Document) -> Page:
     page = Page(f"{what}: {document['scenario']} to {document['to']}", _subtitle(document), _about(document))
     summary = page.section("Verdict")
     if document.get("steps"):
-        summary.text(sentence(limitsentence(document)))
+        summary.text(sentence(limit_sentence(document)))
     if "ack" not in document:
         return page
     summary.tiles(tiles(document))
