@@ -190,4 +190,6 @@ def test_rare_classes_are_put_together():
     codes = np.repeat(np.arange(5), [100, 80, 3, 2, 2])
     one = shares(codes, 5)
     assert coarse(one, one) == [[0], [1], [2, 3, 4]]
-    assert coarse(one, one, ordered=True) == [[0], [1, 2, 3, 4]]
+    assert coarse(one, one, ordered=True) == [[0], [1], [2, 3, 4]]
+    few = shares(np.repeat(np.arange(4), [3, 100, 4, 2]), 4)
+    assert coarse(few, few, ordered=True) == [[0, 1], [2, 3]]

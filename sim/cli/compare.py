@@ -68,8 +68,8 @@ def compare(
       datagen compare parquet:real csv:synthetic --stream order --report compare.html
       datagen compare before after --fail-over 0.02
 
-    Two seeds, two versions, synthetic against real: streams and columns are matched by name. Compared are schemas, nulls,
-    shares and distributions of every column, volumes over time, activity and gaps per entity, transitions and
+    Two seeds, two versions, synthetic against real: streams and columns are matched by name. Compared are schemas,
+    nulls, shares and distributions of every column, volumes over time, activity and gaps per entity, transitions and
     correlations, with tests that know that the facts of one entity resemble each other; and, for privacy, how close
     the rows of B come to those of A.
     """

@@ -150,9 +150,14 @@ def coarse(one: Shares, other: Shares, ordered: bool = False) -> list[list[int]]
 
 def _neighbours(expected: Floats, least: float) -> list[list[int]]:
     """Runs of classes with so many expected, but for what is left at the end, which joins the last."""
-    reached = np.floor(np.cumsum(expected) / least - 1e-9).astype(np.int64)
-    runs = np.minimum(reached, max(int(expected.sum() / least) - 1, 0))
-    return [[int(place) for place in np.flatnonzero(runs == run)] for run in np.unique(runs)]
+    runs: list[list[int]] = [[]]
+    for place in range(len(expected)):
+        if expected[runs[-1]].sum() >= least:
+            runs.append([])
+        runs[-1].append(place)
+    if len(runs) > 1 and expected[runs[-1]].sum() < least:
+        runs[-2] += runs.pop()
+    return runs
 
 
 def _within(codes: Codes, groups: Codes, values: Floats, count: int) -> Floats:

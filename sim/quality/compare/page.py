@@ -8,7 +8,7 @@ from itertools import groupby
 import polars as pl
 
 from sim.pages.page import Cell, Page, Tile
-from sim.pages.sections import Section
+from sim.pages.sections import Section, Tone
 from sim.quality.compare.compare import Compared
 from sim.quality.compare.difference import Difference
 
@@ -44,7 +44,7 @@ def page(a: str, b: str, found: Compared) -> Page:
     return made
 
 
-def _tone(real: Sequence[Difference]) -> str:
+def _tone(real: Sequence[Difference]) -> Tone:
     return "bad" if real else "good"
 
 
