@@ -19,6 +19,7 @@ from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.replay import replay
+from sim.cli.report import report
 from sim.cli.run import run
 from sim.cli.schema import schema
 from sim.cli.truth import truth
@@ -40,6 +41,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen verify storefront --from parquet:out             what came, against what happened
   datagen check parquet:out                                whether it is sound and as declared
   datagen compare parquet:out csv:other                    in what two data sets differ
+  datagen report parquet:out                               its charts, as a page
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
@@ -130,7 +132,7 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, plan, preview, truth, verify, check, compare, validate, scenarios, schema, demo):
+for _command in (run, replay, plan, preview, truth, verify, check, report, compare, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

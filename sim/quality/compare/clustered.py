@@ -156,7 +156,8 @@ def _neighbours(expected: Floats, least: float) -> list[list[int]]:
             runs.append([])
         runs[-1].append(place)
     if len(runs) > 1 and expected[runs[-1]].sum() < least:
-        runs[-2] += runs.pop()
+        last = runs.pop()
+        runs[-1] += last
     return runs
 
 
