@@ -78,7 +78,7 @@ def test_floors_are_passed_in_one_of_twenty(seeds):
         ({"streams__act__attributes__weight__mean": 6}, {("act.weight", "distribution")}),
         ({"streams__act__attributes__colour__values": {"red": 5, "green": 3, "blue": 2}}, {("act.colour", "shares")}),
         (
-            {"streams__act__rate": "6/month"},
+            {"streams__act__rate": "10/month"},
             {("act", "facts"), ("act", "facts per user"), ("act", "hours between facts")},
         ),
         ({"streams__act__curves": []}, {("act", "hours of the day")}),
