@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from sim.quality.checks import columns, files, fits, links, paths, rows, shares, times, values
+from sim.quality.checks import behaves, columns, expected, files, fits, links, paths, rows, shares, times, values
 from sim.quality.checks.questions import Question, answers
 from sim.quality.checks.scope import Scope
 from sim.quality.finding import SECTIONS, Finding, Section, exact
@@ -17,14 +17,18 @@ ASKED: tuple[Ask, ...] = (columns.questions, times.questions, values.questions, 
 
 MEASURED: Mapping[Section, tuple[Measure, ...]] = {
     "structure": (files.measure, columns.measure, rows.measure, links.measure, paths.measure),
-    "values": (fits.measure,),
-    "behaviour": (),
+    "values": (fits.measure, expected.measure),
+    "behaviour": (behaves.measure,),
 }
 """What has scans of its own."""
 
 
 def findings(scope: Scope, sections: Iterable[Section] = SECTIONS) -> Iterator[Finding]:
-    """The findings of the sections, not graded yet. What cannot be read at all becomes a finding, too."""
+    """The findings of the sections, not graded yet. What cannot be read at all becomes a finding, too.
+
+    Raises ScenarioError where what the scenario expects is no SQL.
+    """
+    expected.confirm(scope)
     wanted = tuple(sections)
     for section in wanted:
         for measure in MEASURED[section]:
