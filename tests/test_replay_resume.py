@@ -71,8 +71,8 @@ def test_a_replay_that_was_killed_at_any_moment_is_gone_on_with(recorded, tmp_pa
     ("words", "message"),
     [
         (("--at", "2031-01-01"), "start is"),
-        (("--amplify", "3"), "what is replayed and how"),
-        (("--stream", "order"), "what is replayed and how"),
+        (("--amplify", "3"), "of a replay: what and how"),
+        (("--stream", "order"), "of a replay: what and how"),
         (("--at", "now"), "now is another instant in every process"),
     ],
 )
