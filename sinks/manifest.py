@@ -112,7 +112,8 @@ def difference(document: dict[str, Any], kind: str, run: Run) -> str:
     mine = identity(kind, run)
     other = [name for name in mine if document.get(name) != mine[name]]
     if other == ["digest"]:
-        return "the scenario, a value replaced by --set, or the version of datagen is another (of a replay: what and how)"
+        what = "the scenario, a value replaced by --set, or the version of datagen"
+        return f"{what} is another (of a replay: what and how)"
     return "; ".join(
         f"{name} is {document.get(name)!r} there, {mine[name]!r} here" for name in other if name != "digest"
     )
