@@ -255,8 +255,6 @@ def test_topics_of_any_format_are_checked_as_files_are(form, envelope, address, 
     words = ("--scenario", world, "--only", "structure", "--json", "-q")
     topics = url_of(address, registry, prefix, form, envelope)
     files, read_back = (json.loads(command("check", data, *words).stdout) for data in (tmp_path / "run", topics))
-    counts = [
-        {(one["name"], one["subject"]): one["passed"] for one in said["findings"]} for said in (files, read_back)
-    ]
+    counts = [{(one["name"], one["subject"]): one["passed"] for one in said["findings"]} for said in (files, read_back)]
     assert counts[1].items() <= counts[0].items()
     assert len(counts[1]) > 5
