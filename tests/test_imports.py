@@ -22,6 +22,7 @@ ONLY = {
     "altair": ("sim/pages/",),
     "vl_convert": ("sim/pages/",),
     "jinja2": ("sim/pages/",),
+    "networkx": ("sim/pages/",),
     "duckdb": ("sim/quality/",),
     "scipy": ("sim/quality/",),
 }

@@ -18,6 +18,7 @@ from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.replay import replay
+from sim.cli.report import report
 from sim.cli.run import run
 from sim.cli.schema import schema
 from sim.cli.truth import truth
@@ -38,6 +39,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run my.yaml --limit 10                           JSON lines on stdout
   datagen verify storefront --from parquet:out             what came, against what happened
   datagen check parquet:out                                whether it is sound and as declared
+  datagen report parquet:out                               its charts, as a page
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
@@ -128,7 +130,7 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, plan, preview, truth, verify, check, validate, scenarios, schema, demo):
+for _command in (run, replay, plan, preview, truth, verify, check, report, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

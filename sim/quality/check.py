@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from sim.quality.checks import columns, expected, files, fits, links, paths, rows, shares, times, values
+from sim.quality.checks import behaves, columns, expected, files, fits, links, paths, rows, shares, times, values
 from sim.quality.checks.questions import Question, answers
 from sim.quality.checks.scope import Scope
 from sim.quality.finding import SECTIONS, Finding, Section, exact
@@ -23,7 +23,7 @@ ASKED: tuple[tuple[Ask, tuple[Section, ...]], ...] = (
 MEASURED: Mapping[Section, tuple[Measure, ...]] = {
     "structure": (files.measure, columns.measure, rows.measure, links.measure, paths.measure),
     "values": (fits.measure, expected.measure),
-    "behaviour": (),
+    "behaviour": (behaves.measure,),
 }
 """What has scans of its own."""
 
