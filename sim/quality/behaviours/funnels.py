@@ -127,8 +127,8 @@ def _ways(flow: Flow, walks: Walks, step: int) -> Ways:
 def _probability(flow: Flow, walks: Walks, branch: Branch, step: int, rows: Indices) -> Floats:
     share: Floats = branch.probability * walks.factors(branch.probabilities, rows)
     for place, factors in branch.history:
-        before = walks.index[rows] if place < 0 else walks.visits[rows, flow.counted.index(place)] - (place == step)
-        share = share * factors[np.minimum(before, len(factors) - 1)]
+        visits = walks.index if place < 0 else walks.visits[:, flow.counted.index(place)] - (place == step)
+        share = share * factors[np.minimum(visits[rows], len(factors) - 1)]
     return np.asarray(share, dtype=np.float64)
 
 
