@@ -49,7 +49,8 @@ class Run:
     """Which facts these are: the same run gives the same facts.
 
     `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`. `truth` is a JSON text:
-    what is true of the facts and does not stand in them; sinks that write files put it beside them.
+    what is true of the facts and does not stand in them; sinks that write files put it beside them. `origin` is one
+    that says what facts were read from, so that a later process can read the same; it is kept with the output.
     """
 
     scenario: str
@@ -60,6 +61,7 @@ class Run:
     shard: int = 1
     shards: int = 1
     truth: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,10 @@ class Sink(ABC):
         self._state = "new"
         self._written: dict[str, int] = {}
         self._committed: dict[str, int] = {}
+
+    def remembered(self, scenario: str) -> str | None:
+        """The `origin` of the run of that name in an output that could be gone on with; None where there is none."""
+        return None
 
     @final
     def open(self, streams: Sequence[Stream], run: Run, resume: bool = False) -> None:

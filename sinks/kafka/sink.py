@@ -115,6 +115,13 @@ class Kafka(Sink):
             self.resumed = checkpoints.find(self._settings, self.target.url)
             self._there |= self.resumed
 
+    def remembered(self, scenario: str) -> str | None:
+        """What the last checkpoint says, where facts are written together with checkpoints."""
+        if not self._once:
+            return None
+        run = Run(scenario, "", 0, 0, 0)
+        return Checkpoints(self._checkpoint_topic, self._template, run).origin(self._settings, self.target.url)
+
     @property
     def unresumable(self) -> str:
         """What is missing."""
