@@ -61,7 +61,9 @@ class Bench:
             self.ear.recorder = None
             self.supply.give_back(outcome.facts, outcome.watermark)
         recorder.finish(ended, self.ear.listens)
-        found = Measured(recorder, watch.readings, min(ended, trial.duration), min(watch.acknowledged, recorder.sent))
+        # The last fact may be due long before the end.
+        until = trial.duration if recorder.sent >= trial.facts else min(ended, trial.duration)
+        found = Measured(recorder, watch.readings, until, min(watch.acknowledged, recorder.sent))
         return replace(
             found,
             blocked_s=self.sink.blocked - blocked,
