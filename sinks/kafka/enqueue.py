@@ -42,8 +42,9 @@ class OneByOne:
     undecided = untold = 0
     """The client's callback tells of each failure."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, report: Callable[..., None] | None = None) -> None:
         self._producer = producer
+        self._report = report
 
     def ready(self, messages: Messages) -> Messages:
         """The messages in the form in which `hand_over` takes them."""
@@ -52,7 +53,7 @@ class OneByOne:
     def hand_over(self, messages: Messages) -> Handover:
         """Hand every message over, in order; waits for room where the queue is full."""
         columns = (messages.values, messages.keys, messages.timestamps, messages.partition, messages.headers)
-        return enqueue(self._producer, messages.topic, *columns)
+        return enqueue(self._producer, messages.topic, *columns, report=self._report)
 
     def failures(self) -> Iterator[tuple[str, KafkaError, int]]:
         """Nothing: the client's callback tells of each."""
@@ -67,10 +68,12 @@ def enqueue(
     timestamps: Sequence[int] | NDArray[np.int64],
     partition: int = -1,
     headers: HeaderRows | None = None,
+    report: Callable[..., None] | None = None,
 ) -> Handover:
     """Hand every message over, in order; `timestamps` are milliseconds since the epoch, a value of None is a tombstone.
 
-    They go to `partition`, or each to the one that the client chooses by its key (-1).
+    They go to `partition`, or each to the one that the client chooses by its key (-1). `report` is called with the fate
+    of each of them.
 
     Where the producer's queue is full, waits for room and goes on at the message that was refused, so nothing is lost
     and nothing overtakes. Refused for good are messages that are too large, or all that are left where the producer
@@ -82,7 +85,7 @@ def enqueue(
     nothing = repeat(None)
     # Each header costs the client about 150 ns a message.
     rest: tuple[Iterable[Any], ...] = (timestamps,) if headers is None else (timestamps, headers)
-    calls = map(producer.produce, repeat(topic), left, keys, repeat(partition), nothing, nothing, *rest)
+    calls = map(producer.produce, repeat(topic), left, keys, repeat(partition), repeat(report), nothing, *rest)
     drain = deque[None](maxlen=0).extend
     while True:
         try:
@@ -91,7 +94,7 @@ def enqueue(
         except BufferError:
             place = len(values) - length_hint(left) - 1
             more = () if headers is None else (headers.at(place),)
-            own: tuple[Any, ...] = (partition, None, None, timestamps[place], *more)
+            own: tuple[Any, ...] = (partition, report, None, timestamps[place], *more)
             one = partial(producer.produce, topic, values[place], keys[place], *own)
             began = time.monotonic()
             done.refused.update(_insist(producer, one))

@@ -67,8 +67,8 @@ def _compiled(signature: str | None = None) -> Callable[[Callable[..., Any]], An
     return compiled
 
 
-def _memory(bits: int) -> tuple[Any, Any]:
-    """Functions that read and write so many bits at an address, aligned or not."""
+def _reader(bits: int) -> Any:
+    """A function that reads so many bits at an address, aligned or not."""
     word = ir.IntType(bits)
 
     def read(typing_context: Any, address: Any) -> Any:
@@ -77,19 +77,26 @@ def _memory(bits: int) -> tuple[Any, Any]:
 
         return types.Integer.from_bitwidth(bits, False)(types.intp), generate
 
-    def write(typing_context: Any, address: Any, value: Any) -> Any:
+    return intrinsic(read)
+
+
+_byte, _half, _word = _reader(8), _reader(32), _reader(64)
+
+
+def _counter() -> Any:
+    """A function that adds one to the word at an address; threads may do so at the same time, for several may poll."""
+    word = ir.IntType(64)
+
+    def count(typing_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            builder.store(arguments[1], builder.inttoptr(arguments[0], word.as_pointer()), align=1)
-            return context.get_dummy_value()
+            return builder.atomic_rmw("add", builder.inttoptr(arguments[0], word.as_pointer()), word(1), "monotonic")
 
-        return types.void(types.intp, types.Integer.from_bitwidth(bits, True)), generate
+        return types.int64(types.intp), generate
 
-    return intrinsic(read), intrinsic(write)
+    return intrinsic(count)
 
 
-_byte, _ = _memory(8)
-_half, _ = _memory(32)
-_word, _set_word = _memory(64)
+_count = _counter()
 
 
 @_compiled()
@@ -192,11 +199,10 @@ def _on_report(handle: int, message: int, opaque: int) -> None:
     if account == 0 or np.int64(_word(account)) != MARK:
         _report(handle, message, opaque)
         return
-    _set_word(account + 8 * SEEN, np.int64(_word(account + 8 * SEEN)) + 1)
+    _count(account + 8 * SEEN)
     error = np.int64(np.int32(_half(message + _ERROR)))
     if error:
-        counter = account + 8 * (FAILED + ZERO + error)
-        _set_word(counter, np.int64(_word(counter)) + 1)
+        _count(account + 8 * (FAILED + ZERO + error))
 
 
 try:

@@ -52,15 +52,20 @@ class Messages:
         """How many are tombstones."""
         return int(column(self.values).null_count) if self.mourned else 0
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether these are Python objects already."""
+        return isinstance(self.values, list)
+
     def listed(self) -> Messages:
         """The same messages as Python objects, for a client that takes one at a time."""
-        if isinstance(self.values, list):
+        if self.is_listed:
             return self
         return self._each(_listed, np.asarray(self.timestamps).tolist())
 
     def columned(self) -> Messages:
         """The same messages as arrays, for a client that takes many at once."""
-        if not isinstance(self.values, list):
+        if not self.is_listed:
             return self
         return self._each(column, np.array(self.timestamps, np.int64))
 
