@@ -44,11 +44,23 @@ class Closed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """The interval of a run (microseconds since the epoch, UTC), and where it passes from one sink to another, if it
+    does.
+    """
+
+    start: int
+    end: int
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Which facts these are: the same run gives the same facts.
 
     `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`. `truth` is a JSON text:
-    what is true of the facts and does not stand in them; sinks that write files put it beside them.
+    what is true of the facts and does not stand in them; sinks that write files put it beside them. `whole` is the run
+    that this is a part of, where several sinks share it.
     """
 
     scenario: str
@@ -59,6 +71,17 @@ class Run:
     shard: int = 1
     shards: int = 1
     truth: str | None = None
+    whole: Past | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it is the second of two parts."""
+        return self.whole is not None and self.end == self.whole.end
+
+    @property
+    def past(self) -> Past:
+        """What is to be remembered of it."""
+        return self.whole or Past(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +220,13 @@ class Sink(ABC):
                 self.report = self._close(sound)
                 self._demand(self.report)
         return self.report
+
+    def remembers(self, scenario: str) -> Past | None:
+        """What an earlier process has left behind of a run of this scenario, before `open`; None for nothing.
+
+        Whether it is the very run that is gone on with, `open` finds out.
+        """
+        return None
 
     def __enter__(self) -> Self:
         return self

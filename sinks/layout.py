@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,14 @@ class Layout:
 
     def _refuse(self, text: str) -> SinkError:
         return SinkError(f"{self.kind}:{self.root}: {text}")
+
+
+def manifests(root: Path) -> Iterator[dict[str, Any]]:
+    """The manifests in a folder, which need not exist."""
+    paths = sorted(root.iterdir()) if root.is_dir() else []
+    for path in paths:
+        if _MANIFEST.match(path.name) and (document := manifest.read(path)) is not None:
+            yield document
 
 
 def _delete(root: Path, path: Path, document: dict[str, Any], sweep: bool) -> None:
