@@ -90,12 +90,11 @@ class Layout:
         """Put the truth beside the facts, in one step, or take away that of an earlier run: the first shard does it."""
         if self.run.shard != 1:
             return
-        path, hidden = self.root / _TRUTH, self.root / f".{_TRUTH}.tmp"
+        path = self.root / _TRUTH
         if self.run.truth is None:
             path.unlink(missing_ok=True)
         else:
-            hidden.write_text(self.run.truth, encoding="utf-8")
-            hidden.replace(path)
+            manifest.put(path, self.run.truth)
 
     def _inspect(self, overwrite: bool) -> None:
         owned = self._owned()

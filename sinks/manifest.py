@@ -35,6 +35,20 @@ def moment(text: str) -> int:
     return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
 
 
+def put(path: Path, text: str) -> None:
+    """Put a text at `path`, in one step; where that fails, what stood there before stays and nothing is left over."""
+    hidden = path.with_name(f".{path.name}.tmp")
+    try:
+        with hidden.open("w", encoding="utf-8") as output:
+            output.write(text)
+            output.flush()
+            os.fsync(output.fileno())
+        hidden.replace(path)
+    except OSError:
+        hidden.unlink(missing_ok=True)
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A finished file: its path relative to the manifest, its size, digest, and first and last event time."""
@@ -75,12 +89,7 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Put the manifest at `path`, in one step."""
-        hidden = path.with_name(f".{path.name}.tmp")
-        with hidden.open("w", encoding="utf-8") as output:
-            json.dump(self._document(), output, indent=1)
-            output.flush()
-            os.fsync(output.fileno())
-        hidden.replace(path)
+        put(path, json.dumps(self._document(), indent=1))
 
     def _document(self) -> dict[str, Any]:
         return {
