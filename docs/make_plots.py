@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from plots import tutorial
+from plots import cookbook_rates, cookbook_stories, tutorial
 from plots.bank import bank
 from plots.public_services import public_services
 from plots.storefront import storefront, storefront_details
@@ -36,8 +36,12 @@ PICTURES: dict[str, tuple[str, Callable[[World], Figure]]] = {
     "public_services": ("public_services", public_services),
 }
 """Name of the file: the scenario, and what draws it."""
-for path in sorted((Path(__file__).parent / "tutorial").glob("*.yaml")):
+DOCS = Path(__file__).parent
+for path in sorted(DOCS.glob("tutorial/*.yaml")):
     PICTURES[f"tutorial_{path.stem}"] = (str(path), getattr(tutorial, path.stem.partition("_")[2]))
+for path in sorted(DOCS.glob("cookbook/[a-z]*.md")):
+    rooms = (cookbook_rates, cookbook_stories)
+    PICTURES[f"cookbook_{path.stem}"] = (str(path), next(filter(None, (getattr(r, path.stem, None) for r in rooms))))
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ With UPDATE_GOLDEN=1 in the environment the tables are written anew, where what 
 from __future__ import annotations
 
 import re
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from full_runs import UPDATE
 from test_docs import FILE, write_files
 
 import sim
+from sim.scenario.schema import Scenario
 
 DOCS = ROOT / "docs"
 QUESTION = re.compile(r"^```sql\n(?P<sql>.*?)^```\n\n?(?P<answer>(?:^\|[^\n]*\n)*)", re.MULTILINE | re.DOTALL)
@@ -59,13 +61,22 @@ def _shown(value, column):
     return f"{value:,}" if isinstance(value, int) and column != "year" else str(value)
 
 
+def scenario_of(source: str | Path) -> Scenario:
+    """The scenario of a bundled name, in a file, or the first that a page shows whole."""
+    if not isinstance(source, Path) or source.suffix == ".yaml":
+        return sim.load(source)
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(source, Path(folder))
+        return sim.load(Path(folder) / FILE.findall(source.read_text(encoding="utf-8"))[0][0])
+
+
 @cache
-def facts(scenario: Path) -> duckdb.DuckDBPyConnection:
-    """The facts of a scenario file, a view for each stream; civil time is the scenario's."""
-    loaded = sim.load(str(scenario))
+def facts(source: Path) -> duckdb.DuckDBPyConnection:
+    """The facts of a scenario, in a file or on a page: a view for each stream, and the scenario's civil time."""
+    scenario = scenario_of(source)
     db = duckdb.connect(config={"threads": 1})  # sums of floating-point numbers depend on their order
-    db.execute(f"SET timezone = '{loaded.timezone}'")
-    for stream, table in sim.to_arrow(sim.simulate(sim.compile_scenario(loaded))).items():
+    db.execute(f"SET timezone = '{scenario.timezone}'")
+    for stream, table in sim.to_arrow(sim.simulate(sim.compile_scenario(scenario))).items():
         db.register(stream, table)
     return db
 

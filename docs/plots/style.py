@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import duckdb
 import matplotlib as mpl
@@ -12,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 import sim
+from sim.scenario.schema import Scenario
 
 INK, MUTED, GRID = "#22262b", "#6b7280", "#e5e7eb"
 COLORS = ("#1f4e79", "#3b8ea5", "#9cc5a1", "#e07a3f", "#b23a48", "#7d6b91")
@@ -39,16 +43,35 @@ STYLE = {
 }
 
 
+def shown_on(page: Path) -> str:
+    """The first scenario that a page of the documentation shows whole."""
+    text = page.read_text(encoding="utf-8")
+    found = re.search(r"^```yaml\n# file: [^\n]+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise ValueError(f"{page}: shows no scenario")
+    return found[1]
+
+
+def loaded(source: str) -> Scenario:
+    """The scenario of a bundled name, in a file, or on a page."""
+    if not source.endswith(".md"):
+        return sim.load(source)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scenario.yaml"
+        path.write_text(shown_on(Path(source)), encoding="utf-8")
+        return sim.load(path)
+
+
 class World:
     """One run of a scenario, open to SQL: every stream is a view, times are civil ones."""
 
-    def __init__(self, scenario: str) -> None:
-        loaded = sim.load(scenario)
-        model = sim.compile_scenario(loaded)
+    def __init__(self, source: str) -> None:
+        scenario = loaded(source)
+        model = sim.compile_scenario(scenario)
         self.digest = model.digest
         self.tables = sim.to_arrow(sim.simulate(model))
         self._db = duckdb.connect()
-        self._db.execute(f"SET timezone = '{loaded.timezone}'")
+        self._db.execute(f"SET timezone = '{scenario.timezone}'")
         for name, table in self.tables.items():
             self._db.register(name, table)
         self.facts = sum(len(table) for table in self.tables.values())

@@ -77,6 +77,11 @@ class AttributeTable:
             (name, own) for name, own in self.attributes.items() if isinstance(own, Sequential)
         ]
 
+    @property
+    def replaced(self) -> frozenset[str]:
+        """The attributes that something else takes the place of at times."""
+        return frozenset(self._replacements)
+
     def strangers(self) -> frozenset[str]:
         """The kinds that are looked up among all, and not among an entity's own."""
         found: set[str] = set()

@@ -12,7 +12,7 @@ import polars as pl
 from sim.cli.forms import Chunk
 from sim.cli.job import FAULTLESS, Job
 from sim.cli.sightings import Source, run_of
-from sim.delivery.audit import BROKEN, Audit, Evidence, audit
+from sim.delivery.audit import BROKEN, FAINT, Audit, Evidence, audit
 from sim.delivery.faults import CORRUPT, MISSING
 from sim.delivery.latency import Latencies
 from sim.delivery.tallies import Tally
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sim.model.model import Model
 
 _ROWS = {"id": pl.Int64, "time": pl.Int64, "key": pl.String, "digest": pl.UInt64}
-_INJECTIONS = {"stream": pl.String, "fact_id": pl.Int64, "kind": pl.String}
+_INJECTIONS = {"stream": pl.String, "fact_id": pl.Int64, "kind": pl.String, "column": pl.String}
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ def answers(question: Question, expect: str) -> list[Audit]:
     model = job.model()
     _same(model, told, question)
     streams = _chosen(model, question.streams)
-    happened = _happened(job, model, streams, question)
     run, injections = job.run(model), _injections(question.ledger)
+    question.source.begin(run)
+    happened = _happened(job, model, streams, question)
     audits = []
     for stream in streams:
         came = _Rows(stream, question.span)
@@ -75,8 +76,8 @@ class _Rows:
         # Keys are needed for being told apart only, and a number takes less room than a text.
         rows = chunk.rows.with_columns(pl.col("key").hash(), sequence=pl.lit(chunk.sequence, pl.Int32))
         self._rows.append(rows)
-        if chunk.arrived is not None:
-            self.latencies.add(((chunk.arrived - chunk.rows["time"]).drop_nulls() / 1e6).to_numpy())
+        if chunk.waits is not None:
+            self.latencies.add((chunk.waits.drop_nulls() / 1e6).to_numpy())
         if len(rows):
             self.tally.count(rows["time"].to_numpy(), rows["key"], chunk.numbers)
 
@@ -112,7 +113,7 @@ def _evidence(
         stream.name,
         happened.frame.drop("sequence"),
         came.frame,
-        injections.filter(pl.col("stream") == stream.name),
+        _seen(injections.filter(pl.col("stream") == stream.name), question.source.faint(stream)),
         happened.tally.frame(),
         came.tally.frame(),
         question.span,
@@ -163,9 +164,17 @@ def _injections(ledger: Path | None) -> pl.DataFrame:
     if ledger is None:
         return empty
     paths = sorted((ledger / "injections").glob("*.parquet"))
-    frames = [pl.read_parquet(path, columns=[*_INJECTIONS, "detail"]) for path in paths]
-    texts = [frame.cast({"stream": pl.String, "kind": pl.String}).with_columns(_told_apart()) for frame in frames]
-    return pl.concat([empty, *(frame.drop("detail").filter(pl.col("kind") != OVERSIZE) for frame in texts)])
+    frames = [pl.read_parquet(path, columns=["stream", "fact_id", "kind", "detail"]) for path in paths]
+    column = pl.col("detail").str.strip_prefix(f"{MISSING}:").alias("column")
+    texts = [frame.cast({"stream": pl.String, "kind": pl.String}) for frame in frames]
+    told = [frame.with_columns(_told_apart(), column).drop("detail") for frame in texts]
+    return pl.concat([empty, *(frame.filter(pl.col("kind") != OVERSIZE) for frame in told)])
+
+
+def _seen(injections: pl.DataFrame, faint: Sequence[str]) -> pl.DataFrame:
+    """Injections as far as they can be seen; `faint` are columns in which null may be no other than what was there."""
+    hidden = (pl.col("kind") == MISSING) & pl.col("column").is_in(list(faint))
+    return injections.with_columns(pl.when(hidden).then(pl.lit(FAINT)).otherwise(pl.col("kind")).alias("kind"))
 
 
 def _told_apart() -> pl.Expr:

@@ -1,15 +1,14 @@
-"""Facts in the form in which they are compared, whatever they were written as: Arrow data, text, JSON."""
+"""Facts in the form in which they are compared, whatever they were written as: Arrow data, or text."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
 
 from sim.batch import TIME, Stream
-from sinks.formats.columns import frame, plain
 from sinks.formats.json import objects
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
@@ -20,24 +19,54 @@ class Chunk:
     """Some facts of a stream, in order: `id`, `time` (int64 microseconds), `key` and `digest`, and columns of numbers.
 
     `sequence` numbers the files or the partition that have an order among themselves; `unreadable` counts what is no
-    fact of the stream. `arrived` has the instants at which they came (int64 microseconds), where a column tells them.
+    fact of the stream. `waits` says how long each was on its way (int64 microseconds), where that is known.
     """
 
     rows: pl.DataFrame
     numbers: Mapping[str, pl.Series]
     sequence: int = 0
     unreadable: int = 0
-    arrived: pl.Series | None = None
+    waits: pl.Series | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Columns, of the stream or not, with the instants at which each fact `arrived` and `since` which it was on its
+    way; without the second that is its event time.
+    """
+
+    arrived: str | None = None
+    since: str | None = None
+
+    def waits(self, columns: Mapping[str, pl.Series], times: pl.Series) -> pl.Series | None:
+        """How long facts with these event times (int64 microseconds) were on their way; null where a text is no
+        instant, None where there is no such column.
+        """
+        if (
+            self.arrived is None
+            or self.arrived not in columns
+            or (self.since is not None and self.since not in columns)
+        ):
+            return None
+        return instants(columns[self.arrived]) - (times if self.since is None else instants(columns[self.since]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(name for name in (self.arrived, self.since) if name is not None)
 
 
 def of_data(
-    data: pa.RecordBatch, stream: Stream, sums: Sequence[str], sequence: int = 0, clock: str | None = None
+    data: pa.RecordBatch,
+    stream: Stream,
+    sums: Sequence[str],
+    sequence: int = 0,
+    clocks: Clocks | None = None,
+    unreadable: int = 0,
 ) -> Chunk:
-    """Facts as Arrow data; columns that the stream does not have do not count, those that are missing are null.
-
-    `clock` names a column with the instant at which each fact came.
-    """
-    came = _instants(pl.Series(data.column(clock))) if clock in data.schema.names else None
+    """Facts as Arrow data; columns that the stream does not have do not count, those that are missing are null."""
+    clocks = clocks or Clocks()
+    beside = {name: pl.Series(data.column(name)) for name in clocks.names if name in data.schema.names}
     data = _shaped(data, stream)
     columns = {name: pl.Series(name, data.column(name)) for name in sums}
     rows = pl.DataFrame(
@@ -48,11 +77,12 @@ def of_data(
             "digest": objects(data).hash(),
         }
     )
-    return Chunk(rows, {name: column.cast(pl.Float64) for name, column in columns.items()}, sequence, arrived=came)
+    numbers = {name: column.cast(pl.Float64) for name, column in columns.items()}
+    return Chunk(rows, numbers, sequence, unreadable, clocks.waits(beside, rows["time"]))
 
 
 def of_text(
-    given: pl.DataFrame, stream: Stream, sums: Sequence[str], sequence: int = 0, clock: str | None = None
+    given: pl.DataFrame, stream: Stream, sums: Sequence[str], sequence: int = 0, clocks: Clocks | None = None
 ) -> Chunk:
     """Facts as text, a column each, with the same freedom."""
     missing = [pl.lit(None, pl.String).alias(name) for name in stream.schema.names if name not in given.columns]
@@ -65,64 +95,11 @@ def of_text(
     ).with_columns(digest=digest)
     readable = rows.select(pl.all_horizontal(pl.col("id", "time").is_not_null())).to_series()
     numbers = {name: text[name].cast(pl.Float64, strict=False).filter(readable) for name in sums}
-    came = _instants(given[clock]).filter(readable) if clock in given.columns else None
-    return Chunk(rows.filter(readable), numbers, sequence, int((~readable).sum()), came)
-
-
-def of_json(
-    values: Sequence[bytes | None], stream: Stream, sums: Sequence[str], sequence: int = 0, clock: str | None = None
-) -> Chunk:
-    """Facts as JSON objects, with the same freedom."""
-    shape = _Shape.of(stream, clock)
-    parsed = shape.parsed([value for value in values if value is not None])
-    whole = parsed.filter(pl.col(stream.id).is_not_null() & pl.col(TIME).is_not_null())
-    readable = whole.select(stream.schema.names)
-    times = readable[TIME].str.to_datetime(_INSTANT, strict=False, time_unit="us").cast(pl.Int64)
-    rows = pl.DataFrame(
-        {
-            "id": readable[stream.id],
-            "time": times,
-            "key": readable[stream.key].cast(pl.String),
-            "digest": readable.select(pl.struct(pl.all()).struct.json_encode()).to_series().hash(),
-        }
-    )
-    known = rows["time"].is_not_null()
-    numbers = {name: readable[name].cast(pl.Float64).filter(known) for name in sums}
-    missing = sum(value is not None for value in values) - int(known.sum())
-    came = None if clock is None else _instants(whole[clock]).filter(known)
-    return Chunk(rows.filter(known), numbers, sequence, missing, came)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What the JSON objects of a stream are made of."""
-
-    dtype: pl.Struct
-    broken: pl.DataFrame = field(repr=False)
-
-    @classmethod
-    def of(cls, stream: Stream, clock: str | None) -> _Shape:
-        nothing = [pa.nulls(0, column.type) for column in stream.schema]
-        empty = frame(pa.RecordBatch.from_arrays(nothing, schema=stream.schema))
-        kinds = empty.select([plain(name, dtype).alias(name) for name, dtype in empty.schema.items()]).schema
-        known = {**kinds, clock: kinds.get(clock, pl.String())} if clock is not None else dict(kinds)
-        return cls(pl.Struct(known), pl.DataFrame(schema=known).clear(1))
-
-    def parsed(self, values: Sequence[bytes]) -> pl.DataFrame:
-        """One row a value, all null where it is not such an object.
-
-        What is broken is found by halving: parsers refuse a text that is broken anywhere, and mostly none is.
-        """
-        if not values:
-            return self.broken.clear()
-        try:
-            text = pl.Series(values, dtype=pl.Binary).cast(pl.String)
-            return text.str.json_decode(self.dtype).struct.unnest()
-        except pl.exceptions.PolarsError:
-            if len(values) == 1:
-                return self.broken
-            half = len(values) // 2
-            return pl.concat([self.parsed(values[:half]), self.parsed(values[half:])])
+    clocks = clocks or Clocks()
+    beside = {name: given[name] for name in clocks.names if name in given.columns}
+    waits = clocks.waits(beside, rows["time"])
+    known = None if waits is None else waits.filter(readable)
+    return Chunk(rows.filter(readable), numbers, sequence, int((~readable).sum()), known)
 
 
 def _shaped(batch: pa.RecordBatch, stream: Stream) -> pa.RecordBatch:
@@ -143,7 +120,7 @@ def _texts(column: pa.Array) -> pl.Series:
     return pl.Series(column.dictionary_decode() if pa.types.is_dictionary(column.type) else column).cast(pl.String)
 
 
-def _instants(values: pl.Series) -> pl.Series:
+def instants(values: pl.Series) -> pl.Series:
     """Instants as int64 microseconds; null where a text is none."""
     if values.dtype == pl.String:
         return values.str.to_datetime(_INSTANT, strict=False, time_unit="us").cast(pl.Int64)

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from sim.cli import logs
 from sim.cli.catalog import scenarios, validate
+from sim.cli.check import check
 from sim.cli.demo import demo
 from sim.cli.plan import plan
 from sim.cli.preview import preview
@@ -36,6 +37,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run storefront --to kafka://localhost:9092       topics
   datagen run my.yaml --limit 10                           JSON lines on stdout
   datagen verify storefront --from parquet:out             what came, against what happened
+  datagen check parquet:out                                whether it is sound and as declared
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
@@ -126,7 +128,7 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, plan, preview, truth, verify, validate, scenarios, schema, demo):
+for _command in (run, replay, plan, preview, truth, verify, check, validate, scenarios, schema, demo):
     app.command()(_command)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from sim.batch import Stream
-from sim.cli.forms import Chunk, of_data, of_json, of_text
+from sim.cli.forms import Chunk, Clocks, of_data, of_text
 from sim.errors import ParameterError, SinkError
 from sinks import manifest
 from sinks.formats.csv import cells
@@ -23,6 +23,11 @@ from sinks.words import nearest
 
 if TYPE_CHECKING:
     from sinks.contract import Run
+    from sinks.decoding import Decoder
+    from sinks.kafka.reading import Taken
+
+BROKER, DUE = "broker", "due"
+"""Names for instants that stand beside a message: when the broker got it, and when it was meant to leave."""
 
 _PART = re.compile(r"part-\d+-(\d+)-of-\d+\.")
 
@@ -31,8 +36,14 @@ class Source(ABC):
     """Where facts are read back; `whole` says whether all of a sequence is in order, or only each key."""
 
     whole = True
-    clock: str | None = None
-    """A column, of the stream or not, with the instant at which each fact came."""
+    clocks = Clocks()
+    """Where it stands how long facts were on their way."""
+
+    run: Run | None = None
+
+    def begin(self, run: Run) -> None:
+        """Make ready for the facts of a run."""
+        self.run = run
 
     @abstractmethod
     def chunks(self, stream: Stream, run: Run, sums: Sequence[str]) -> Iterator[Chunk]:
@@ -41,6 +52,10 @@ class Source(ABC):
     def truth(self, data: pa.RecordBatch, stream: Stream, sums: Sequence[str]) -> Chunk:
         """Facts as they happened, in the form in which they would be read back."""
         return of_data(data, stream, sums)
+
+    def faint(self, stream: Stream) -> Sequence[str]:
+        """Columns that may read the same whether null or not."""
+        return ()
 
 
 def source(url: str, settings: Mapping[str, str]) -> Source:
@@ -86,7 +101,7 @@ class Parquet(Files):
         try:
             with parquet.ParquetFile(path) as opened:
                 for batch in opened.iter_batches():
-                    yield of_data(batch, stream, sums, sequence, self.clock)
+                    yield of_data(batch, stream, sums, sequence, self.clocks)
         except (pa.ArrowException, OSError) as error:
             raise SinkError(f"{path}: {error}") from error
 
@@ -98,7 +113,7 @@ class Csv(Files):
 
     def _read(self, path: Path, stream: Stream, sums: Sequence[str], sequence: int) -> Iterator[Chunk]:
         try:
-            yield of_text(pl.read_csv(path, infer_schema=False), stream, sums, sequence, self.clock)
+            yield of_text(pl.read_csv(path, infer_schema=False), stream, sums, sequence, self.clocks)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise SinkError(f"{path}: {error}") from error
 
@@ -112,31 +127,69 @@ class Csv(Files):
 
 
 class Kafka(Source):
-    """Topics whose values are JSON objects, read from their beginning to their end of this moment."""
+    """Topics, read from their beginning to their end of this moment.
+
+    Of the instants between which a fact is on its way, `broker` and `due` stand beside the messages: when the broker
+    got it, and the header of that name.
+    """
 
     whole = False
 
     def __init__(self, target: Target) -> None:
-        from sinks.kafka.settings import resolve
+        from sinks.kafka.reading import FactTopics
 
-        options = Options(target)
-        options.choice("format", ("json",), "json")
-        self._template = options.text("prefix") + options.text("topic", "{stream}")
-        self._timeout = options.span("timeout", 10_000_000) / 1_000_000
-        self._settings = resolve(target, options.text("config"))
-        options.finish(settings=True)
-        self._url = target.url
+        self._topics = FactTopics(target)
+        self._decoders: dict[str, Decoder] = {}
+
+    def begin(self, run: Run) -> None:
+        """Make ready for the messages of a run."""
+        super().begin(run)
+        self._decoders = {}
 
     def chunks(self, stream: Stream, run: Run, sums: Sequence[str]) -> Iterator[Chunk]:
         """The messages of the stream's topic; each partition is a sequence."""
-        from sinks.kafka.records import Reader
-        from sinks.kafka.topics import name
+        for taken in self._topics.taken(self._decoder(stream), run, headers=self.clocks.since == DUE):
+            facts, partition = taken.decoded, taken.records.partition
+            chunk = of_data(facts.data, stream, sums, partition, unreadable=len(facts.unreadable))
+            yield replace(chunk, waits=self._waits(taken, chunk.rows["time"])) if self.clocks.arrived else chunk
 
-        topic = name(self._template, run.scenario, stream.name)
-        with Reader(self._settings, self._url, self._timeout) as reader:
-            for extent in reader.extents([topic]):
-                for records in reader.read(extent, threading.Event()):
-                    yield of_json(records.values, stream, sums, extent.partition, self.clock)
+    def truth(self, data: pa.RecordBatch, stream: Stream, sums: Sequence[str]) -> Chunk:
+        """Facts as far as the format and the envelope have a place for them."""
+        return of_data(self._decoder(stream).as_read(data), stream, sums)
+
+    def faint(self, stream: Stream) -> Sequence[str]:
+        """Lists in Protobuf, which are empty where they are null."""
+        return (
+            [field.name for field in stream.schema if pa.types.is_list(field.type)]
+            if self._topics.writing.form == "protobuf"
+            else ()
+        )
+
+    def _decoder(self, stream: Stream) -> Decoder:
+        assert self.run is not None
+        if stream.name not in self._decoders:
+            further = [name for name in self.clocks.names if name not in (BROKER, DUE)]
+            self._decoders[stream.name] = self._topics.decoder(stream, self.run, further)
+        return self._decoders[stream.name]
+
+    def _waits(self, taken: Taken, times: pl.Series) -> pl.Series | None:
+        columns = {name: pl.Series(taken.decoded.data.column(name)) for name in taken.decoded.data.schema.names}
+        records, places = taken.records, taken.decoded.places
+        if self.clocks.arrived == BROKER:
+            if not records.appended and len(records.offsets):
+                kept = "has the times of its producers, not those of the broker"
+                raise ParameterError(f"topic {records.topic!r} {kept} (message.timestamp.type is not LogAppendTime)")
+            columns[BROKER] = pl.Series(records.timestamps[places] * 1000)
+        if self.clocks.since == DUE:
+            values = due(records.headers)
+            columns[DUE] = values.gather(places)
+        return self.clocks.waits(columns, times)
+
+
+def due(headers: Sequence[Sequence[tuple[str, bytes | None]] | None]) -> pl.Series:
+    """What the header `due` says of each message, int64 microseconds; null where it says nothing."""
+    texts = [dict(own).get(DUE) if own else None for own in headers]
+    return pl.Series(texts, dtype=pl.Binary).cast(pl.String, strict=False).cast(pl.Int64, strict=False)
 
 
 def run_of(folder: Path) -> Mapping[str, object] | None:

@@ -34,7 +34,8 @@ class Expect(StrEnum):
 def verify(
     scenario: Scenario,
     source: Annotated[
-        str, typer.Option("--from", metavar="URL", help="What came: parquet:DIR, csv:DIR, kafka://HOST:PORT (JSON).")
+        str,
+        typer.Option("--from", metavar="URL", help="What came: parquet:DIR, csv:DIR, kafka://HOST:PORT?format=avro..."),
     ],
     ledger: Annotated[
         str | None,
@@ -61,7 +62,17 @@ def verify(
     arrived: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="A column with the instant at which a fact came, for latencies.", show_default=False
+            metavar="COLUMN|broker",
+            help="When a fact came, for latencies: a column, or the time at which the broker got it.",
+            show_default=False,
+        ),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN|due",
+            help="From when on latencies count: a column, or the header that paced runs write.",
+            show_default="event time",
         ),
     ] = None,
     setting: Annotated[
@@ -76,6 +87,7 @@ def verify(
     \b
       datagen verify shop.yaml --from parquet:out
       datagen verify shop.yaml --from kafka://localhost:9092 --ledger ledger
+      datagen verify shop.yaml --from 'kafka://localhost:9092?format=avro&registry=http://localhost:8081'
       datagen verify shop.yaml --from parquet:cleaned --ledger out.ledger --expect repaired
 
     The scenario is simulated again and compared with what is read, fact by fact: what is lost, unknown, there twice,
@@ -83,11 +95,14 @@ def verify(
     that are in the ledger are explained. Exit code 0 where all are, 1 where one is not.
     """
     from sim.cli.comparison import Question, answers
+    from sim.cli.forms import Clocks
     from sim.cli.sightings import source as opened
 
     span = parse_span("--window", window)
     found = opened(source, parse_pairs("-X", setting or []))
-    found.clock = arrived
+    if since is not None and arrived is None:
+        raise ParameterError("--since is where latencies begin: it needs --arrived")
+    found.clocks = Clocks(arrived, since)
     account = _ledger(ledger, source)
     overrides = parse_overrides(override or [], **when.interval(start, end))
     question = Question(scenario, overrides, seed, found, account, span, limit, tuple(stream or ()))
@@ -136,7 +151,7 @@ def _object(item: Audit) -> dict[str, Any]:
 
 
 def _latency(item: Audit) -> dict[str, float] | None:
-    """Seconds from event time to arrival that such shares of the facts did not exceed; None where nobody knows."""
+    """Seconds until arrival that such shares of the facts did not exceed; None where nobody knows."""
     found = item.latencies
     if not found.count:
         return None
@@ -162,7 +177,7 @@ def _lines(item: Audit) -> Iterator[str]:
             yield f"{item.stream}: {finding.unexplained:,} {finding.kind}, unexplained{': ' if which else ''}{which}"
     if (latency := _latency(item)) is not None:
         shares = ", ".join(f"{seconds:,.3f} s {name.removesuffix('_s')}" for name, seconds in latency.items())
-        yield f"{item.stream}: from event to arrival {shares}"
+        yield f"{item.stream}: until arrival {shares}"
     if item.undone:
         yield f"{item.stream}: {item.undone:,} injections of the ledger are not to be seen"
 

@@ -17,9 +17,12 @@ from sim.delivery.latency import Latencies
 BROKEN = "broken"
 """Injections that make a message unreadable, of whatever kind."""
 
+FAINT = "faint"
+"""Missing fields that are not to be seen in what is read where they hid nothing: a list of Protobuf that was empty."""
+
 FORGIVEN = {
-    "as-injected": frozenset({DROP, LATE, DUPLICATE, SKEW, HOT, MISSING, BROKEN}),
-    "repaired": frozenset({DROP, SKEW, HOT, MISSING, BROKEN}),
+    "as-injected": frozenset({DROP, LATE, DUPLICATE, SKEW, HOT, MISSING, FAINT, BROKEN}),
+    "repaired": frozenset({DROP, SKEW, HOT, MISSING, FAINT, BROKEN}),
     "ideal": frozenset[str](),
 }
 """By expectation, the kinds of faults that explain a difference: all; those that nobody can repair; none."""
@@ -28,7 +31,8 @@ CAUSES = {
     "lost": frozenset({DROP, BROKEN}),
     "unknown": frozenset[str](),
     "duplicated": frozenset({DUPLICATE}),
-    "changed": frozenset({SKEW, HOT, MISSING}),
+    # A broken message may still be readable: one of Protobuf may end between two of its fields.
+    "changed": frozenset({SKEW, HOT, MISSING, FAINT, BROKEN}),
     "out of order": frozenset({LATE, DUPLICATE}),
     "beyond the bound": frozenset[str](),
 }
@@ -170,11 +174,17 @@ class _Comparison:
         return sum(
             int((~injected.is_in(self.differences[kind].implode())).sum())
             for kind, injected in (
-                ("lost", self._blamed(frozenset({DROP, BROKEN}))),
+                ("lost", self._blamed(frozenset({DROP}))),
+                ("lost", self._unreadable()),
                 ("duplicated", self._blamed(frozenset({DUPLICATE}))),
                 ("changed", came),
             )
         )
+
+    def _unreadable(self) -> pl.Series:
+        """Facts that were broken, but for those that came and say something else."""
+        broken = self._blamed(frozenset({BROKEN}))
+        return broken.filter(~broken.is_in(self.differences["changed"].implode()))
 
     def _blamed(self, kinds: frozenset[str]) -> pl.Series:
         return self.evidence.injections.filter(pl.col("kind").is_in(sorted(kinds)))["fact_id"].unique()

@@ -40,6 +40,12 @@ class Count(Model, ABC):
         above = self._mean() - float((1 - self._cdf(np.arange(self.max))).sum())
         return raised - above
 
+    def cdf(self, k: Times) -> Floats:
+        """P(X <= k), `min` and `max` taken into account: float64[n] for whole numbers int64[n]."""
+        known = self._cdf(np.arange(int(k.max(initial=0)) + 1))[np.maximum(k, 0)]
+        raised = np.where(k < self.min, 0.0, known)
+        return raised if self.max is None else np.where(k >= self.max, 1.0, raised)
+
     @abstractmethod
     def _draw(self, rng: np.random.Generator, n: int) -> Times: ...
 

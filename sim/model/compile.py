@@ -75,13 +75,14 @@ class _Compiler:
         chronicles = told(self.ground)
         disturbances = disturbances_of(self.ground, incidents)
         self._check()
+        found = volumes(self.scenario, self.binder, self.entities)
         nodes = self.ground.graph.order()
         return Model(
             name=self.scenario.name,
             digest=digest(self.scenario),
             seed=self.scenario.seed,
             timeline=self.binder.timeline,
-            tick=self._tick(),
+            tick=self._tick(sum(found.values())),
             blocks=self.scenario.blocks,
             curves=self.binder.curves,
             populations=tuple(
@@ -99,11 +100,11 @@ class _Compiler:
             processes=self.processes,
             order=(*words(nodes, self.order, machines), *late, *sharing(resources)),
             faults=self.scenario.faults,
+            volumes=found,
         )
 
-    def _tick(self) -> int:
-        run = self.scenario.end - self.scenario.start
-        return choose_tick(self.scenario, sum(volumes(self.scenario, self.binder, self.entities).values()) / run)
+    def _tick(self, facts: float) -> int:
+        return choose_tick(self.scenario, facts / (self.scenario.end - self.scenario.start))
 
     def _arrivals(self, entity: Entity) -> tuple[float, BoundCurve]:
         """Births per microsecond where the curve is 1, and the curve."""

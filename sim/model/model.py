@@ -308,6 +308,8 @@ class Model:
     processes: tuple[UserProcess, ...]
     order: tuple[str, ...]
     faults: Mapping[str, Faults] = field(default_factory=dict)
+    volumes: Mapping[str, float] = field(default_factory=dict)
+    """Facts of each stream, roughly: as if all conditions held and no state made a difference."""
 
     @property
     def start(self) -> int:

@@ -42,6 +42,17 @@ class Rule:
 
 
 PLAIN = Axis()
+MOMENT = (
+    "utcFormat(datum.value, utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : "
+    "utcdate(datum.value) > 1 ? '%b %-d' : utcmonth(datum.value) ? '%b' : '%Y')"
+)
+"""Times on an axis: years, months, days and hours, as short as they can be."""
+
+LETTER = 6.2
+"""Pixels that a letter of an axis takes, on average."""
+
+MANY = 40
+"""Categories of which not every one can have its name."""
 
 
 def columns(frame: pl.DataFrame, **names: str | None) -> pl.DataFrame:
@@ -93,6 +104,8 @@ def look(of: Kind, axis: Axis) -> altair.Axis:
     options: dict[str, Any] = {"title": axis.title or None}
     if axis.format:
         options["format"] = axis.format
+    elif of == "temporal":
+        options["labelExpr"] = MOMENT
     if axis.labels:
         texts = json.dumps({str(value): text for value, text in axis.labels.items()})
         options["labelExpr"] = f"{texts}[toString(datum.value)] || datum.label"
@@ -142,11 +155,16 @@ def series(shown: pl.DataFrame) -> list[str]:
     return [str(name) for name in shown["by"].unique(maintain_order=True)]
 
 
-def category(name: str, axis: Axis, **options: Any) -> Any:
-    """The x or y channel of a column whose values stand side by side, in the order of the rows."""
+def category(name: str, axis: Axis, shown: pl.DataFrame, size: Size = "wide", **options: Any) -> Any:
+    """The x or y channel of a column whose values stand side by side, in the order of the rows.
+
+    Names that would not fit beside each other are turned.
+    """
     build = altair.X if name.startswith("x") else altair.Y
-    turned = {"labelAngle": 0} if name.startswith("x") else {}
-    shape = look("nominal", axis).to_dict() | turned | {"labelOverlap": True}
+    names = shown[name].cast(pl.String).unique()
+    needed = LETTER * float(names.str.len_chars().max() or 0) * len(names)  # type: ignore[arg-type]
+    turned = {"labelAngle": -38 if needed > WIDTHS[size] * 0.85 else 0} if name.startswith("x") else {}
+    shape = look("nominal", axis).to_dict() | turned | {"labelOverlap": len(names) > MANY}
     return build(field=name, type="nominal", sort=None, axis=altair.Axis(**shape, **options), title=axis.title or None)
 
 

@@ -42,7 +42,7 @@ def bars(
     """
     side, along = ("y", "x") if horizontal else ("x", "y")
     shown = columns(frame, by=by, label=labels, **{side: x, along: y})
-    places = {side: category(side, x_axis), **(_beside(side) if by and not stacked else {})}
+    places = {side: category(side, x_axis, shown, size), **(_beside(side) if by and not stacked else {})}
     lengths = {along: channel(along, "quantitative", y_axis)}
     base = altair.Chart(data(shown)).encode(**places, **lengths)
     layers: list[ChartType] = [base.mark_bar().encode(**colour(shown))]
@@ -96,7 +96,9 @@ def dots(
     low, high = interval or (None, None)
     shown = columns(frame, x=x, y=y, by=by, x_low=low, x_high=high, x_declared=declared)
     scale = Axis(**{**x_axis.__dict__, "zero": bool(x_axis.zero)}) if not x_axis.log else x_axis
-    base = altair.Chart(data(shown)).encode(y=category("y", y_axis, grid=True), **(_beside("y") if by else {}))
+    base = altair.Chart(data(shown)).encode(
+        y=category("y", y_axis, shown, size, grid=True), **(_beside("y") if by else {})
+    )
     layers: list[ChartType] = []
     if interval:
         reach = base.mark_rule(strokeWidth=2.5, opacity=0.55)

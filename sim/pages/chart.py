@@ -12,15 +12,15 @@ from sim.errors import ParameterError
 from sim.pages.library import vl_convert
 from sim.pages.theme import THEMES
 
-Size = Literal["wide", "half"]
-WIDTHS: dict[Size, int] = {"wide": 968, "half": 464}
+Size = Literal["wide", "half", "third"]
+WIDTHS: dict[Size, int] = {"wide": 968, "half": 464, "third": 296}
 VEGA_LITE = "6.1"
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One picture: `spec` is Vega-Lite without title and colours; a page sets `wide` charts over its whole width and
-    `half` ones side by side; `description` is what a screen reader says."""
+    """One picture: `spec` is Vega-Lite without title and colours; a page sets `wide` charts over its whole width,
+    the others side by side; `description` is what a screen reader says."""
 
     spec: dict[str, Any] = field(repr=False)
     title: str = ""

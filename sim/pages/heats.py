@@ -40,7 +40,7 @@ def heat(
     """
     shown = columns(frame, x=x, y=y, value=value)
     low, high = domain or _reach(shown, diverging)
-    sides = {"x": category("x", x_axis), "y": category("y", y_axis)}
+    sides = {"x": category("x", x_axis, shown, size), "y": category("y", y_axis, shown, size)}
     base = altair.Chart(data(shown)).encode(**sides)
     bar = None if text else altair.Legend(gradientThickness=10, title=legend.title or None, **_format(legend))
     scale = altair.Scale(domain=[low, high], range="diverging" if diverging else "heatmap", clamp=True)

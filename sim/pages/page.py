@@ -16,7 +16,7 @@ from sim.pages.library import jinja2
 from sim.pages.sections import Cell, Picture, Section, Tile
 from sim.pages.values import shown
 
-__all__ = ["Cell", "Page", "Section", "Tile"]
+__all__ = ["Cell", "Page", "Section", "Tile", "shown"]
 
 Watch = Callable[[int, int], None]
 

@@ -10,14 +10,26 @@ from typing import Any, Literal, Protocol
 Kind = Literal["tiles", "table", "chart", "text", "details", "section"]
 Tone = Literal["plain", "good", "bad", "muted"]
 Align = Literal["left", "right", "center"]
+Size = Literal["wide", "half", "third"]
 
 
 class Picture(Protocol):
     """What a page can show as a chart."""
 
-    title: str
-    size: Literal["wide", "half"]
-    description: str
+    @property
+    def title(self) -> str:
+        """The heading above it."""
+        ...
+
+    @property
+    def size(self) -> Size:
+        """How much of the page's width it takes."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What a screen reader says."""
+        ...
 
     def svg(self, theme: str) -> str:
         """The picture for `light` or `dark` ground."""
@@ -76,7 +88,7 @@ class Section:
         return self._add("table", {"columns": list(columns), "rows": cells, "caption": caption, "align": sides})
 
     def chart(self, chart: Picture, caption: str = "") -> Section:
-        """A chart under its title; charts of half the width that follow each other stand side by side."""
+        """A chart under its title; charts of half or a third of the width that follow each other stand side by side."""
         return self._add("chart", {"chart": chart, "caption": caption})
 
     def text(self, paragraph: str) -> Section:

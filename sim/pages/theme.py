@@ -35,7 +35,7 @@ class Theme:
             "font": FONT,
             "view": {"stroke": None},
             "axis": self._axis(),
-            "axisTemporal": {"grid": False, "ticks": True, "tickSize": 4},
+            "axisTemporal": {"grid": False, "tickSize": 4, "labelOverlap": "greedy", "labelSeparation": 8},
             "axisBand": {"grid": False, "ticks": False, "labelPadding": 6},
             "legend": self._legend(),
             "title": {"color": self.ink, "fontSize": 14, "fontWeight": 600, "anchor": "start", "offset": 12},

@@ -31,7 +31,7 @@ MEMORY = "2GB"
 """What DuckDB keeps in memory before it spills."""
 
 Topics = Callable[[str, Path], Mapping[str, Sequence[Path]]]
-"""Reads the topics that a URL names into Parquet files below a folder: of each stream, a file for each partition."""
+"""Reads the topics that a URL names into files below a folder, Parquet or JSON lines: one for each partition."""
 
 _SCHEMES = ("parquet", "csv", "json", "kafka")
 
@@ -69,7 +69,7 @@ class Dataset:
 
     def arrow(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """A query's result as an Arrow table: for results that fit into memory."""
-        return self.db.execute(sql, parameters).to_arrow_table()
+        return self.db.sql(sql, params=list(parameters) or None).to_arrow_table()
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def open_dataset(
             if scheme == "kafka":
                 if topics is None:
                     raise ParameterError(f"{url}: topics cannot be read here")
-                root, manifest, tables = None, None, _topics(url, topics, folder / "topics")
+                root, manifest, tables = None, None, _topics(db, url, topics, streams, folder)
             else:
                 root = Path(location)
                 manifest, tables = _folder(db, scheme, root, streams, folder)
@@ -117,9 +117,14 @@ def _place(url: str) -> tuple[str, str]:
     return scheme, rest.removeprefix("//")
 
 
-def _topics(url: str, topics: Topics, folder: Path) -> dict[str, Table]:
-    folder.mkdir()
-    tables = {name: parquet_table(name, folder, list(paths), None) for name, paths in topics(url, folder).items()}
+def _topics(
+    db: duckdb.DuckDBPyConnection, url: str, topics: Topics, streams: Sequence[Stream], folder: Path
+) -> dict[str, Table]:
+    place = folder / "topics"
+    place.mkdir()
+    tables = {
+        name: _table(db, name, place, list(paths), None, streams, folder) for name, paths in topics(url, place).items()
+    }
     check_not_empty(url, tables)
     return tables
 
@@ -149,12 +154,14 @@ def _table(
     streams: Sequence[Stream],
     folder: Path,
 ) -> Table:
+    types = {c.name: plain(c.type) for stream in streams if stream.name == name for c in stream.schema}
     texts = [path for path in paths if path.name.endswith(SUFFIXES)]
+    if not paths and manifest is None:
+        return Table(name, (), pa.schema([pa.field(column, kind) for column, kind in types.items()]))
     if not texts:
         return parquet_table(name, root, paths, manifest)
     if len(texts) < len(paths):
         raise ParameterError(f"{root}: {name} has files in Parquet and in text; say which: parquet:{root}")
-    types = {c.name: plain(c.type) for stream in streams if stream.name == name for c in stream.schema}
     if manifest and name in manifest.streams:
         types = {column: arrow_of(text) for column, text in manifest.streams[name].schema.items()}
     return spilled(db, name, root, texts, types, folder)
@@ -168,7 +175,6 @@ def _connected(
     except ImportError:
         raise MissingExtra("quality", "looking at data sets") from None
     ours = {
-        "TimeZone": "UTC",
         "memory_limit": memory,
         "temp_directory": str(folder / "spill"),
         "autoinstall_known_extensions": "false",
@@ -176,7 +182,8 @@ def _connected(
         **({} if threads is None else {"threads": str(threads)}),
     }
     try:
-        return duckdb.connect(config={**ours, **settings})
+        db = duckdb.connect(config={**ours, **settings})
+        return db.execute("SET TimeZone = 'UTC'")
     except duckdb.Error as error:
         raise ParameterError(f"DuckDB: {str(error).splitlines()[0]}") from None
 

@@ -101,7 +101,7 @@ def _cells(path: Path, declared: bool) -> str:
 
 def _lines(db: Db, path: Path, types: Mapping[str, pa.DataType]) -> str:
     """SQL that reads a file of JSON objects; what is declared and not nested as text."""
-    place = f"{literal(str(path))}, maximum_object_size=67108864"
+    place = f"{literal(str(path))}, maximum_object_size=67108864, ignore_errors=true"
     found = _described(db, f"read_ndjson({place}, sample_size=-1)")
     flat = {name for name, kind in types.items() if not pa.types.is_nested(kind)}
     columns = [f"{quoted(name)}: {literal('VARCHAR' if name in flat else kind)}" for name, kind in found]

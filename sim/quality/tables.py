@@ -121,7 +121,7 @@ def check_not_empty(place: str, tables: Mapping[str, Table]) -> None:
     if not tables:
         raise ParameterError(f"{place}: there is no data in this folder")
     for table in tables.values():
-        if not len(table.schema):
+        if not len(table.schema) and table.troubles:
             raise ParameterError(f"{place}: {table.name}: {table.troubles[0].file}: {table.troubles[0].reason}")
 
 

@@ -18,11 +18,13 @@ from sinks.formats.normal import type_name
 from sinks.formats.wire import Wire
 
 if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
     from sim.batch import Stream
 
 
 class Protobuf(Format):
-    """One Protobuf message a fact. Raises MissingExtra where the encoder is not installed."""
+    """One Protobuf message a fact, of the type `descriptor`. Raises MissingExtra where the encoder is not installed."""
 
     name = "protobuf"
     content_type = "application/protobuf"
@@ -32,7 +34,8 @@ class Protobuf(Format):
         super().__init__(stream, namespace)
         self._wire = Wire(stream, proto.wire_type)
         self._message = proto.message(self._wire.columns, type_name(stream.name), stream.description)
-        self._handler = _handler(self._message, namespace)
+        self.descriptor = _described(self._message, namespace)
+        self._handler = _handler(self.descriptor)
 
     @property
     def schema(self) -> str:
@@ -55,9 +58,9 @@ class Protobuf(Format):
         return messages(rows, self.header)
 
 
-def _handler(top: proto.Message, package: str) -> Any:
+def _described(top: proto.Message, package: str) -> Descriptor:
+    """The message as the Protobuf library knows messages."""
     try:
-        import ptars
         from google.protobuf import duration_pb2, timestamp_pb2
         from google.protobuf.descriptor_pool import DescriptorPool
     except ImportError:
@@ -67,6 +70,13 @@ def _handler(top: proto.Message, package: str) -> Any:
     for known in (timestamp_pb2, duration_pb2):
         pool.AddSerializedFile(known.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(proto.descriptor(top, package).SerializeToString())
-    found = pool.FindMessageTypeByName(f"{package}.{top.name}")
+    return pool.FindMessageTypeByName(f"{package}.{top.name}")
+
+
+def _handler(found: Descriptor) -> Any:
+    try:
+        import ptars
+    except ImportError:
+        raise MissingExtra("protobuf", "the format protobuf") from None
     settings = ptars.PtarsConfig(timestamp_unit="us", duration_unit="us")
     return ptars.HandlerPool([found.file], settings).get_for_message(found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import MissingExtra, ParameterError, SinkError
+from sinks.decoding.decoder import Known
 from sinks.kafka.settings import REGISTRY, Settings
 from sinks.words import nearest
 
@@ -77,6 +78,31 @@ class Registry:
         except Exception as error:
             # The client lets the errors of its HTTP library through, whichever that is.
             raise self._broken(error) from None
+
+    def find(self, number: int) -> Known | None:
+        """The schema of that number, with what it refers to; None where the registry has none.
+
+        Raises SinkError where it does not answer.
+        """
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        try:
+            found = self._client.get_schema(number)
+            return Known(found.schema_type or "AVRO", found.schema_str or "", dict(self._referred(found)))
+        except SchemaRegistryError as error:
+            if error.http_status_code == _NOT_FOUND:
+                return None
+            reason = self._settings.redact(str(error.error_message or ""))
+            raise SinkError(f"{self.url}: schema {number}: HTTP {error.http_status_code}: {reason}") from None
+        except Exception as error:
+            raise self._broken(error) from None
+
+    def _referred(self, schema: Any) -> Iterator[tuple[str, str]]:
+        """What a schema refers to, however far: texts by the names under which it does."""
+        for reference in schema.references or ():
+            found = self._client.get_version(reference.subject, reference.version).schema
+            yield from self._referred(found)
+            yield reference.name, found.schema_str or ""
 
     def _connected(self, url: str) -> Any:
         try:

@@ -74,10 +74,11 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Look no more, after a last look at what was acknowledged in the end."""
         self.abandon()
         if self._thread.is_alive():
             self._thread.join()
+            self._note(self._account()[0])
 
     def abandon(self) -> None:
         """Look no more, without waiting for the end of the present look."""
@@ -85,16 +86,21 @@ class Watch:
 
     def restart(self) -> None:
         """The account begins anew: what a transaction had sent was taken back."""
-        self._best = -1
+        self._best = self._account()[0]
 
     def look(self) -> None:
         """Compare with the most that was ever acknowledged."""
         acknowledged, queued = self._account()
-        if not queued or acknowledged > self._best:
-            self._best, self._moved = max(acknowledged, self._best), self._clock()
-            self._waiting.over()
+        self._note(acknowledged)
+        if not queued:
+            self._moved = self._clock()
         elif self._clock() - self._moved >= FIRST:
             self._waiting.still(self._reason() or "nothing is acknowledged", self._moved)
+
+    def _note(self, acknowledged: int) -> None:
+        if acknowledged > self._best:
+            self._best, self._moved = acknowledged, self._clock()
+            self._waiting.over()
 
     def _run(self) -> None:
         while not self._over.wait(_LOOK):

@@ -1,0 +1,90 @@
+"""Data sets that commands look at: folders, files and topics, open to SQL."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sim.cli.progress import EVERY
+from sim.errors import ParameterError
+
+if TYPE_CHECKING:
+    from sim.batch import Stream
+    from sim.quality.dataset import Dataset
+    from sinks.kafka.records import Reader
+
+Tell = Callable[[str], None]
+
+
+@contextmanager
+def opened(
+    url: str, settings: Mapping[str, str] | None = None, streams: Sequence[Stream] = (), tell: Tell | None = None
+) -> Iterator[Dataset]:
+    """The data set at `url`: DIR, FILE, parquet:DIR, csv:DIR, json:DIR or kafka://HOST:PORT[/TOPIC,TOPIC].
+
+    `settings` are those of the Kafka client. Of topics, `streams` say which they are and what is in them; `tell` takes
+    lines of progress. Raises ParameterError where there is nothing to look at, SinkError where Kafka does not answer.
+    """
+    from sim.quality.dataset import open_dataset
+
+    if settings and not url.startswith("kafka:"):
+        raise ParameterError(f"-X: {url} takes no settings, only kafka:// does")
+    reading = partial(_topics, settings=settings or {}, streams=streams, tell=tell or (lambda line: None))
+    with open_dataset(url, streams=streams, topics=reading) as dataset:
+        yield dataset
+
+
+def _topics(
+    url: str, folder: Path, settings: Mapping[str, str], streams: Sequence[Stream], tell: Tell
+) -> Mapping[str, Sequence[Path]]:
+    """The values of topics, JSON objects, as a file of lines for each partition."""
+    from sinks.kafka.records import Reader
+    from sinks.kafka.settings import resolve
+    from sinks.target import Options, Target
+
+    target = Target.parse(url, settings)
+    brokers, _, named = target.location.partition("/")
+    options = Options(target)
+    options.choice("format", ("json",), "json")
+    template = options.text("prefix") + options.text("topic", "{stream}")
+    timeout = options.span("timeout", 10_000_000) / 1_000_000
+    resolved = resolve(Target(target.url, "kafka", brokers, target.options, settings), options.text("config"))
+    options.finish(settings=True)
+    names = _named(target.url, [topic for topic in named.split(",") if topic], template, streams)
+    with Reader(resolved, target.url, timeout) as reader:
+        return {stream: _partitions(reader, topic, folder, tell) for stream, topic in names.items()}
+
+
+def _named(url: str, topics: Sequence[str], template: str, streams: Sequence[Stream]) -> dict[str, str]:
+    """The topic of each stream."""
+    if topics:
+        return {topic: topic for topic in topics}
+    if "{scenario}" in template:
+        raise ParameterError(f"{url}: name the topics: kafka://HOST:PORT/TOPIC,TOPIC")
+    if not streams:
+        raise ParameterError(f"{url}: which topics? Name the scenario, or write kafka://HOST:PORT/TOPIC,TOPIC")
+    return {stream.name: template.replace("{stream}", stream.name) for stream in streams}
+
+
+def _partitions(reader: Reader, topic: str, folder: Path, tell: Tell) -> list[Path]:
+    paths, stop, last, done = [], threading.Event(), time.monotonic(), 0
+    with ExitStack() as stack:
+        for extent in reader.extents([topic]):
+            path = folder / f"{topic}-{extent.partition}.jsonl"
+            output = stack.enter_context(path.open("wb"))
+            for records in reader.read(extent, stop):
+                # A line break can only stand between the parts of a JSON text, never inside a string.
+                lines = [value.replace(b"\n", b" ") for value in records.values if value is not None]
+                output.write(b"".join(line + b"\n" for line in lines))
+                done += len(lines)
+                if time.monotonic() - last >= EVERY:
+                    last = time.monotonic()
+                    tell(f"{topic}: {done:,} records read")
+            if output.tell():
+                paths.append(path)
+    return paths

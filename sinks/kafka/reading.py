@@ -1,0 +1,128 @@
+"""Topics read back: the options that say how messages were written, and the facts of a run's streams.
+
+`FactTopics.batches` is for whoever wants to look at a topic as at any other table: record batches of exactly the
+columns of a stream, in its types, whatever format, envelope and registry the topic has.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from sim.batch import Stream
+from sim.errors import ParameterError
+from sinks.contract import Run
+from sinks.decoding import Decoded, Decoder
+from sinks.decoding.decoder import FORMATS, LANGUAGES, Writing
+from sinks.envelopes import ENVELOPES
+from sinks.kafka.records import Reader, Records
+from sinks.kafka.schemas import Registry
+from sinks.kafka.settings import REGISTRY, Settings, resolve
+from sinks.kafka.topics import check_template, name
+from sinks.target import Options, Target
+
+FOR_WRITERS = (
+    "partitions",
+    "replication",
+    "exactly_once",
+    "checkpoints",
+    "key.format",
+    "headers",
+    "subject",
+    "register",
+    "namespace",
+    "enqueue",
+)
+"""Options of the sink that say nothing to readers: the URL of a run is one to read from, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Some records of a topic, and the facts in them."""
+
+    records: Records
+    decoded: Decoded
+
+
+class FactTopics:
+    """The topics of a run's streams: `kafka://HOST:PORT?topic=...&format=...`, with the options of the sink.
+
+    Raises ParameterError for options that make no sense, MissingExtra where a library is missing.
+    """
+
+    def __init__(self, target: Target) -> None:
+        options = Options(target)
+        self._template = options.text("prefix") + options.text("topic", "{stream}")
+        check_template(self._template)
+        self._timeout = options.span("timeout", 10_000_000) / 1_000_000
+        self._settings = resolve(target, options.text("config"))
+        self.writing = writing_of(options, self._settings)
+        for option in FOR_WRITERS:
+            options.text(option)
+        options.finish(settings=True)
+        self.url = target.url
+
+    def decoder(self, stream: Stream, run: Run, further: Sequence[str] = ()) -> Decoder:
+        """What reads the messages of a stream; `further` are columns besides its own, as text."""
+        return Decoder(self.writing, stream, run, further)
+
+    def taken(self, decoder: Decoder, run: Run, headers: bool = False) -> Iterator[Taken]:
+        """The records that the topic of the decoder's stream has now, partition by partition, and their facts.
+
+        Raises ParameterError for a topic that is not there, SinkError where Kafka or the registry does not answer.
+        """
+        topic = name(self._template, run.scenario, decoder.stream.name)
+        with Reader(self._settings, self.url, self._timeout) as reader:
+            for extent in reader.extents([topic]):
+                for records in reader.read(extent, threading.Event(), headers):
+                    yield Taken(records, decoder.decode(records.values, records.timestamps))
+
+    def batches(self, stream: Stream, run: Run) -> Iterator[pa.RecordBatch]:
+        """The facts that a stream's topic has now, in the stream's columns and types.
+
+        Messages without a value, and those that are no fact of the stream, are passed over.
+        """
+        for taken in self.taken(self.decoder(stream, run), run):
+            yield taken.decoded.data
+
+
+def writing_of(options: Options, settings: Settings) -> Writing:
+    """How messages were written, by the options `format`, `envelope`, `registry` and `schema` (a file).
+
+    Raises ParameterError where they do not go together.
+    """
+    url = options.target.url
+    form = options.choice("format", FORMATS, "json")
+    envelope = options.choice("envelope", ENVELOPES, "plain")
+    allowed = ENVELOPES[envelope].formats
+    if allowed and form not in allowed:
+        raise ParameterError(f"{url}: {envelope} is not written as {form}; formats: {', '.join(sorted(allowed))}")
+    asked, file = options.text("registry"), options.text("schema")
+    registry = asked or settings.registry.get(f"{REGISTRY}url", "")
+    if form not in LANGUAGES:
+        if asked or file:
+            given = "registry" if asked else "schema"
+            raise ParameterError(f"{url}: {given}= is given, but {form} has no schema; formats that do: {_able()}")
+        return Writing(form, envelope)
+    if registry and file:
+        raise ParameterError(f"{url}: registry= and schema= are both given, and messages have one or the other")
+    if form == "jsonschema" and not registry:
+        raise ParameterError(f"{url}: format=jsonschema is json with registry=URL, which is missing")
+    lookup = Registry(registry, settings, register=False).find if registry else None
+    return Writing(form, envelope, lookup, _text(file) if file else "")
+
+
+def _able() -> str:
+    return ", ".join(LANGUAGES)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ParameterError(f"schema={path}: {reason}") from None
