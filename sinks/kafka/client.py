@@ -186,7 +186,7 @@ class Client:
         try:
             self._left = self._settle()
         finally:
-            self._watch.stop()
+            self._watch.stop(self._left == 0 and not self._lost)
 
     def purge(self) -> None:
         """Give up the messages that are under way."""

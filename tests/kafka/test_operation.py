@@ -81,7 +81,8 @@ def test_a_broker_that_is_away_for_a_while_costs_nothing_without_transactions_ei
         assert process.poll() is None
         broker.start()
         events, entries = told(process)
-        assert events == ["start", *["waiting"] * events.count("waiting"), "going_on", "end"]
+        assert (events[0], events[-2:]) == ("start", ["going_on", "end"])
+        assert "waiting" in events
         assert entries[-1]["acknowledged"] == entries[-1]["facts"]
         assert_one_run(broker.address, prefix, small)
 
