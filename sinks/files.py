@@ -78,7 +78,7 @@ class FileSink(Sink):
         self._files = {stream.name: self._stream_files(stream) for stream in streams}
         self._pending = {stream.name: [] for stream in streams}
 
-    def remembers(self, scenario: str) -> Past | None:
+    def last_run(self, scenario: str) -> Past | None:
         """What the manifests in the folder say, those of other shards included."""
         from sinks.layout import manifests
         from sinks.manifest import past
@@ -92,6 +92,13 @@ class FileSink(Sink):
         rolling = Rolling(self._size, min(PIECE, max(1, self._size // self.growth)), self._span, self._by_date)
         there = len(self._manifest.files[stream.name])
         return StreamFiles(stream, self._layout, rolling, lambda path: self._begin(path, stream), there)
+
+    def remembered(self, scenario: str) -> str | None:
+        """What the manifest says."""
+        from sinks.manifest import read
+
+        found = (read(Path(self.target.location) / "manifest.json") or {}).get("origin")
+        return found if isinstance(found, str) else None
 
     def _take_up(self) -> bool:
         """Go on with what this shard has left behind, if it has; what it had not listed yet is made anew."""

@@ -112,6 +112,10 @@ WORLD: dict[str, Any] = {
             },
         }
     },
+    "expect": {
+        "more_than_the_amount": {"stream": "order", "where": "total > amount"},
+        "at_night": {"sql": 'SELECT count(*) FILTER (hour(event_time) < 6) / count(*) FROM "order"', "max": 0.2},
+    },
 }
 """A small world with a bit of everything."""
 
@@ -128,8 +132,12 @@ class Output:
 
     def rewrite(self, stream: str, sql: str, seal: bool = True) -> None:
         """Put the rows of a query into the stream's first file; `t` has its rows, other streams go by their names."""
-        path = self.files(stream)[0]
+        self.rewrite_file(self.files(stream)[0], sql, seal)
+
+    def rewrite_file(self, path: Path, sql: str, seal: bool = True) -> None:
+        """Put the rows of a query into a file; `t` has its rows, and streams go by their names."""
         db = duckdb.connect(config={"threads": "1"})
+        db.execute("SET timezone = 'UTC'")
         for other in self.root.iterdir():
             if other.is_dir():
                 db.execute(f"CREATE VIEW {quoted(other.name)} AS FROM read_parquet({literal(f'{other}/*.parquet')})")

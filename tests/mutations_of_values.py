@@ -80,3 +80,8 @@ def births_come_after_they_are_told(output: Output) -> None:
 @mutation("times_in_state")
 def times_in_states_are_in_minutes(output: Output) -> None:
     output.replace("customer_lifecycle", "seconds_in_state", "seconds_in_state / 60")
+
+
+@mutation("expectations")
+def columns_are_swapped(output: Output) -> None:
+    output.rewrite("order", "SELECT * REPLACE (total AS amount, amount AS total) FROM t")

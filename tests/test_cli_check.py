@@ -8,11 +8,16 @@ import pytest
 from commands import SMALL, invoke
 from mutations import Output, copied
 
+EXPECT = """
+expect:
+  mean: {sql: 'SELECT avg(quantity) FROM "order"', min: 1, max: 3}
+"""
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("check")
-    (root / "small.yaml").write_text(SMALL)
+    (root / "small.yaml").write_text(SMALL + EXPECT)
     assert invoke("run", str(root / "small.yaml"), "--to", f"parquet:{root}/good", "-q").exit_code == 0
     broken = copied(root / "good", root / "broken")
     broken.replace("order", "order_id", "order_id - order_id % 2")
@@ -72,6 +77,15 @@ def test_another_scenario_is_not_what_the_facts_came_from(place):
     assert "is not exactly what the facts came from" in result.stderr
     assert "FAILED distributions order.quantity" in result.stdout
     assert result.exit_code == 1
+
+
+def test_queries_of_the_scenario_are_refused_with_their_line(place):
+    path = place / "unquoted.yaml"
+    path.write_text((SMALL + EXPECT).replace('"order"', "order"))
+    result = invoke("check", str(place / "good"), "--scenario", str(path))
+    assert result.exit_code == 2
+    assert "unquoted.yaml:21: expect.mean.sql: " in result.stderr
+    assert 'write "order" in quotes' in result.stderr
 
 
 def test_csv_is_checked_like_parquet(place):

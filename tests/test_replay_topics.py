@@ -137,7 +137,7 @@ def test_the_bad_one_of_many_messages_is_named(broker):
         ("/many,mny", 2, "did you mean 'many'"),
         ("/many,many", 2, "named twice"),
         ("/", 2, "which topics?"),
-        ("/many?form=now", 2, "did you mean 'from'"),
+        ("/many?fom=now", 2, "did you mean 'from'"),
         ("/many?from=later", 2, "from="),
         ("/many?timeout=never", 2, "timeout"),
     ],

@@ -63,11 +63,11 @@ def test_both_parts_of_a_run_remember_the_whole():
 
 
 def test_a_folder_remembers_the_runs_of_its_scenario_only(small, tmp_path):
-    assert open_sink(f"parquet:{tmp_path / 'out'}").remembers("small") is None
+    assert open_sink(f"parquet:{tmp_path / 'out'}").last_run("small") is None
     invoke("run", small, "--end", "2023-01-02", "--to", f"parquet:{tmp_path / 'out'}", "-q", "--workers", "2")
-    past = open_sink(f"parquet:{tmp_path / 'out'}").remembers("small")
+    past = open_sink(f"parquet:{tmp_path / 'out'}").last_run("small")
     assert (format_instant(past.start), format_instant(past.end)) == ("2023-01-01T00:00:00Z", "2023-01-02T00:00:00Z")
-    assert open_sink(f"parquet:{tmp_path / 'out'}").remembers("other") is None
+    assert open_sink(f"parquet:{tmp_path / 'out'}").last_run("other") is None
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -33,17 +33,6 @@ def truth():
     return {touch.step: touch.removal_effect for touch in truths_of(model, flow)[0].touches}
 
 
-@pytest.mark.parametrize("channel", ["organic_search", "paid_search", "social", "direct", "display"])
-def test_a_channel_was_on_the_way_of_as_many_buyers_as_its_removal_would_cost(channel):
-    buyers, on_path = full_run(NAME).one(
-        f"""WITH buyers AS (SELECT journey_case_id, min(step_index) FILTER (step = 'order') AS goal FROM journey
-                            GROUP BY ALL HAVING goal IS NOT NULL AND min(event_time) < '2025-07-01')
-            SELECT (SELECT count(*) FROM buyers), count(DISTINCT journey_case_id) FROM journey JOIN buyers
-            USING (journey_case_id) WHERE step_index < goal AND step = '{channel}'"""
-    )
-    share(on_path, buyers, truth()[channel])
-
-
 def test_the_page_compares_attribution_with_the_truth():
     page = (Path(__file__).parent.parent / "docs" / "scenarios" / f"{NAME}.md").read_text(encoding="utf-8")
     shown = {step: float(effect) for step, effect in re.findall(r"\('(\w+)', (0\.\d+)\)", page)}

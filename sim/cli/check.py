@@ -37,7 +37,7 @@ def check(
         str,
         typer.Argument(
             metavar="DATA",
-            help="DIR, FILE, parquet:DIR, csv:DIR, json:DIR, or kafka://HOST:PORT[/TOPIC,TOPIC] (JSON).",
+            help="DIR, FILE, parquet:DIR, csv:DIR, json:DIR, or kafka://HOST:PORT[/TOPIC,TOPIC][?format=avro...].",
             show_default=False,
         ),
     ],

@@ -33,4 +33,4 @@ def past_of(job: Job, sinks: Sequence[Sink], texts: Mapping[str, str | None]) ->
     from sim.scenario.loader import load
 
     name = load(job.scenario, job.overrides).name
-    return next((past for sink in sinks if (past := sink.remembers(name)) is not None), None)
+    return next((past for sink in sinks if (past := sink.last_run(name)) is not None), None)

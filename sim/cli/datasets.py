@@ -14,9 +14,13 @@ from sim.cli.progress import EVERY
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sim.batch import Stream
     from sim.quality.dataset import Dataset
-    from sinks.kafka.records import Reader
+    from sinks.kafka.records import Reader, Records
+
+    Batches = Callable[[Records], list[pa.RecordBatch]]
 
 Tell = Callable[[str], None]
 
@@ -42,7 +46,8 @@ def opened(
 def _topics(
     url: str, folder: Path, settings: Mapping[str, str], streams: Sequence[Stream], tell: Tell
 ) -> Mapping[str, Sequence[Path]]:
-    """The values of topics, JSON objects, as a file of lines for each partition."""
+    """The values of topics: JSON objects as a file of lines for each partition, others as files in Parquet."""
+    from sinks.kafka.reading import FOR_WRITERS, batches_of, writing_of
     from sinks.kafka.records import Reader
     from sinks.kafka.settings import resolve
     from sinks.target import Options, Target
@@ -50,14 +55,20 @@ def _topics(
     target = Target.parse(url, settings)
     brokers, _, named = target.location.partition("/")
     options = Options(target)
-    options.choice("format", ("json",), "json")
     template = options.text("prefix") + options.text("topic", "{stream}")
     timeout = options.span("timeout", 10_000_000) / 1_000_000
     resolved = resolve(Target(target.url, "kafka", brokers, target.options, settings), options.text("config"))
+    writing = writing_of(options, resolved)
+    for option in FOR_WRITERS:
+        options.text(option)
     options.finish(settings=True)
     names = _named(target.url, [topic for topic in named.split(",") if topic], template, streams)
+    known = {stream.name: stream for stream in streams}
     with Reader(resolved, target.url, timeout) as reader:
-        return {stream: _partitions(reader, topic, folder, tell) for stream, topic in names.items()}
+        if (writing.form, writing.envelope) == ("json", "plain"):
+            return {stream: _partitions(reader, topic, folder, tell) for stream, topic in names.items()}
+        made = {stream: batches_of(writing, topic, known.get(stream)) for stream, topic in names.items()}
+        return {stream: _tables(reader, topic, made[stream], folder, tell) for stream, topic in names.items()}
 
 
 def _named(url: str, topics: Sequence[str], template: str, streams: Sequence[Stream]) -> dict[str, str]:
@@ -87,4 +98,25 @@ def _partitions(reader: Reader, topic: str, folder: Path, tell: Tell) -> list[Pa
                     tell(f"{topic}: {done:,} records read")
             if output.tell():
                 paths.append(path)
+    return paths
+
+
+def _tables(reader: Reader, topic: str, batches: Batches, folder: Path, tell: Tell) -> list[Path]:
+    """Files with the rows of each partition, one for each schema that these have."""
+    from pyarrow import parquet
+
+    paths, stop, last, done = [], threading.Event(), time.monotonic(), 0
+    with ExitStack() as stack:
+        for extent in reader.extents([topic]):
+            writers: dict[pa.Schema, parquet.ParquetWriter] = {}
+            for records in reader.read(extent, stop):
+                for data in filter(len, batches(records)):
+                    if data.schema not in writers:
+                        paths.append(folder / f"{topic}-{extent.partition}-{len(writers)}.parquet")
+                        writers[data.schema] = stack.enter_context(parquet.ParquetWriter(paths[-1], data.schema))
+                    writers[data.schema].write_batch(data)
+                    done += len(data)
+                if time.monotonic() - last >= EVERY:
+                    last = time.monotonic()
+                    tell(f"{topic}: {done:,} records read")
     return paths

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,27 +19,30 @@ from sim.cli.progress import EVERY
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
+    from sim.cli.intake import Intake, Reading
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.recording import Recording
-    from sim.delivery.replay.records import Topic
     from sinks.kafka.records import Extent, Reader
+    from sinks.kafka.settings import Settings
     from sinks.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which topics of which brokers, and which of their records, by timestamps in microseconds."""
+    """Which topics of which brokers, which of their records, by timestamps in microseconds, and how they are read."""
 
-    target: Target
+    settings: Settings
     topics: tuple[str, ...]
-    config: str
     timeout: float
     since: int | None
     until: int | None
+    reading: Reading
 
 
 def source_of(target: Target) -> Source:
-    """The parts of kafka://HOST:PORT/TOPIC,TOPIC?from=WHEN&until=WHEN&config=FILE&timeout=SPAN."""
+    """The parts of kafka://HOST:PORT/TOPIC,TOPIC?from=WHEN&until=WHEN&config=FILE&timeout=SPAN&format=NAME..."""
+    from sim.cli.intake import Reading
+    from sinks.kafka.settings import resolve
     from sinks.target import Options
 
     if "@" in target.location:
@@ -53,48 +57,62 @@ def source_of(target: Target) -> Source:
     present = when.now()
     since, until = (when.instant(f"{name}=", options.text(name) or None, present) for name in ("from", "until"))
     config, timeout = options.text("config"), options.span("timeout", 10_000_000) / 1_000_000
+    settings = resolve(replace(target, location=brokers), config)
+    reading = Reading.of(options, settings)
     options.finish()
-    return Source(replace(target, location=brokers), topics, config, timeout, since, until)
+    if reading.writing.schema and len(topics) > 1:
+        raise ParameterError(f"{target.url}: schema= is for one topic, and there are {len(topics)}")
+    return Source(settings, topics, timeout, since, until, reading)
+
+
+def name_of(target: Target) -> str:
+    """What the recording in topics is called."""
+    return "-".join(filter(None, target.location.partition("/")[2].split(",")))
 
 
 @contextmanager
-def recorded_topics(target: Target, naming: Naming, stop: threading.Event, told: bool) -> Iterator[Recording]:
+def recorded_topics(
+    target: Target, naming: Naming, stop: threading.Event, told: bool, origin: str | None = None
+) -> Iterator[Recording]:
     """The records that the topics have now, as a recording, for as long as the context; `told` shows progress.
 
-    Raises ParameterError for a topic that is not there or empty or has other values than JSON objects, SinkError where
-    Kafka does not answer.
+    Those that they had when `origin` was written, where that is given, if they still have them.
+
+    Raises ParameterError for a topic that is not there or empty or has values that cannot be read, SinkError where
+    Kafka or the registry does not answer.
     """
     from sinks.kafka.records import Reader
-    from sinks.kafka.settings import resolve
 
     source = source_of(target)
     if unknown := [name for name in naming.streams if name not in source.topics]:
         raise ParameterError(f"{target.url}: --stream {unknown[0]}: the topics that are read are those of the URL")
-    settings = resolve(source.target, source.config)
     with tempfile.TemporaryDirectory(prefix="datagen-replay-") as folder:
-        with Reader(settings, target.url, source.timeout) as reader:
-            extents = reader.extents(source.topics, source.since, source.until)
-            topics = _stored(reader, extents, source.topics, Path(folder), naming, stop, told)
-        yield _recording(target.url, topics)
+        with Reader(source.settings, target.url, source.timeout) as reader:
+            if origin is None:
+                extents = reader.extents(source.topics, source.since, source.until)
+            else:
+                extents = _again(target.url, reader.extents(source.topics), origin)
+            topics = _stored(reader, extents, source, Path(folder), naming, stop, told)
+        yield _recording(target, topics, extents)
 
 
 def _stored(
     reader: Reader,
     extents: Sequence[Extent],
-    names: Sequence[str],
+    source: Source,
     folder: Path,
     naming: Naming,
     stop: threading.Event,
     told: bool,
-) -> list[Topic]:
-    from sim.delivery.replay.records import Topic
+) -> list[Intake]:
+    from sim.cli.intake import Intake
 
-    counts = {name: sum(extent.topic == name for extent in extents) for name in names}
-    topics = {name: Topic(name, counts[name], folder, naming) for name in names}
+    counts = {name: sum(extent.topic == name for extent in extents) for name in source.topics}
+    topics = {name: Intake(name, counts[name], folder, naming, source.reading) for name in source.topics}
     total, last = sum(extent.end - extent.first for extent in extents), time.monotonic()
     for extent in extents:
         for part in reader.read(extent, stop):
-            topics[extent.topic].add(part.partition, part.offsets, part.timestamps, part.keys, part.values)
+            topics[extent.topic].add(part)
             if told and time.monotonic() - last >= EVERY:
                 last, done = time.monotonic(), sum(topic.messages for topic in topics.values())
                 _tell(done, total)
@@ -111,15 +129,37 @@ def _tell(done: int, total: int) -> None:
         typer.echo(text, err=True)
 
 
-def _recording(url: str, topics: Sequence[Topic]) -> Recording:
+def _again(url: str, present: Sequence[Extent], origin: str) -> list[Extent]:
+    """The extents that an earlier process has read. Raises ParameterError where records of them are gone."""
+    from sinks.kafka.records import Extent
+
+    there = {(extent.topic, extent.partition): extent for extent in present}
+    wanted = [Extent(*numbers) for numbers in json.loads(origin)]
+    for extent in wanted:
+        now = there.get((extent.topic, extent.partition))
+        if extent.first < extent.end and (now is None or now.first > extent.first or now.end < extent.end):
+            has = "is gone" if now is None else f"has those from {now.first:,} on and before {now.end:,}"
+            said = f"was begun with the records from {extent.first:,} on and before {extent.end:,}"
+            place = f"{extent.topic}, partition {extent.partition}"
+            raise ParameterError(f"{url}: --resume: the replay {said} of {place}, which {has}")
+    return wanted
+
+
+def _recording(target: Target, topics: Sequence[Intake], extents: Sequence[Extent]) -> Recording:
     from sim.delivery.replay.recording import Recording, bounds
 
+    url = target.url
     full = [topic for topic in topics if topic.messages]
     if not full:
         raise ParameterError(f"{url}: the recording is empty: there are no records to read")
     recorded = tuple(topic.recorded(rank) for rank, topic in enumerate(full))
-    skipped = sum(topic.skipped for topic in topics)
-    notes = (f"{url}: {skipped:,} records without a value (deletions) are left out",) if skipped else ()
-    recording = Recording("-".join(topic.name for topic in full), recorded, *bounds(recorded), notes=notes)
+    skipped, lost = (sum(getattr(topic, name) for topic in topics) for name in ("skipped", "unreadable"))
+    notes = (
+        f"{url}: {skipped:,} records without a value (deletions) are left out" * bool(skipped),
+        f"{url}: {lost:,} records that cannot be read are left out" * bool(lost),
+    )
+    origin = json.dumps([astuple(extent) for extent in extents])
+    said = tuple(filter(None, notes))
+    recording = Recording(name_of(target), recorded, *bounds(recorded), notes=said, origin=origin)
     recording.check()
     return recording

@@ -14,6 +14,7 @@ from sim.maths.diffusion import Bass, Diffusion
 from sim.model.binding import Binder
 from sim.model.births import births_of
 from sim.model.changing import arrange, await_cuts, await_ends, everywhere
+from sim.model.expected import expectation_problems
 from sim.model.facts import add_process, facts_of
 from sim.model.faulty import fault_problems
 from sim.model.ground import Ground
@@ -168,6 +169,7 @@ class _Compiler:
         problems += size_problems(self.scenario, self.binder, self.entities)
         problems += _name_problems(self.ground.streams)
         problems += fault_problems(self.scenario.faults, self.ground.streams)
+        problems += expectation_problems(self.scenario.expect, self.ground.streams)
         if problems:
             raise ScenarioError(problems)
 
@@ -187,5 +189,6 @@ def _name_problems(streams: Sequence[Stream]) -> list[Problem]:
 
 def digest(scenario: Scenario) -> str:
     """SHA-256 of what the scenario says (not of how it is written) and of the language's version, in hexadecimal."""
-    text = json.dumps([LANGUAGE_VERSION, scenario.model_dump(mode="json")], sort_keys=True)
+    said = scenario.model_dump(mode="json", exclude={"expect"})  # no fact depends on what is expected
+    text = json.dumps([LANGUAGE_VERSION, said], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -48,6 +48,9 @@ MOMENT = (
 )
 """Times on an axis: years, months, days and hours, as short as they can be."""
 
+MONTHS = 85
+"""Pixels from tick to tick of a time axis, roughly."""
+
 LETTER = 6.2
 """Pixels that a letter of an axis takes, on average."""
 
@@ -105,7 +108,7 @@ def look(of: Kind, axis: Axis) -> altair.Axis:
     if axis.format:
         options["format"] = axis.format
     elif of == "temporal":
-        options["labelExpr"] = MOMENT
+        options |= {"labelExpr": MOMENT, "tickCount": altair.ExprRef(f"ceil(width / {MONTHS})")}
     if axis.labels:
         texts = json.dumps({str(value): text for value, text in axis.labels.items()})
         options["labelExpr"] = f"{texts}[toString(datum.value)] || datum.label"

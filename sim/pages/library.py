@@ -7,8 +7,9 @@ from sim.errors import MissingExtra
 try:
     import altair
     import jinja2
+    import networkx
     import vl_convert
 except ImportError:
-    raise MissingExtra("report", "an HTML page with charts") from None
+    raise MissingExtra("report", "a page with charts") from None
 
-__all__ = ["altair", "jinja2", "vl_convert"]
+__all__ = ["altair", "jinja2", "networkx", "vl_convert"]

@@ -40,6 +40,8 @@ class Theme:
             "legend": self._legend(),
             "title": {"color": self.ink, "fontSize": 14, "fontWeight": 600, "anchor": "start", "offset": 12},
             "mark": {"color": self.categories[0]},
+            "rule": {"color": self.categories[0]},
+            "text": {"color": self.ink},
             "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
             "area": {"line": False},
             "range": {

@@ -144,6 +144,7 @@ bound: 10min
 late: {probability: 5%, delay: {type: lognormal, median: 30s, sigma: 1}}
 duplicates: {probability: 1%, after: {type: exponential, mean: 20s}}
 drops: 0.1%""",
+    "Expectation": "{stream: order, where: amount > 0}",
     "Transition": "{to: churned, hazard: 3%/month, reason: price}",
     "Regular": "{period: 1 month, anchor: calendar, offset: 24d, jitter: {type: uniform, low: 0h, high: 6h}}",
     "Points": "{type: points, points: {2023-01-01: 1.0, 2023-06-01: 1.4}, interpolation: linear}",
@@ -164,6 +165,7 @@ KEY_EXAMPLES: dict[tuple[str, str], str] = {
     ("Scenario", "streams"): "{order: {entity: customer, rate: 2/month}}",
     ("Scenario", "resources"): "{packers: {capacity: 12}}",
     ("Scenario", "faults"): "{order: {drops: 0.1%}}",
+    ("Scenario", "expect"): "{positive: {stream: order, where: amount > 0}}",
     ("Scenario", "incidents"): "{outage: {from: 2024-03-05, until: 2024-03-06, streams: {order: {rate: 0.1}}}}",
     ("Incident", "segments"): "{region: [north]}",
     ("Incident", "states"): "[active]",

@@ -25,6 +25,7 @@ from sim.maths.units import Duration, Instant, Probability, Rate, Weight
 from sim.scenario.arrivals import Arrivals, Initial
 from sim.scenario.changes import History, Sets
 from sim.scenario.document import Document
+from sim.scenario.expectations import Expectation
 from sim.scenario.faults import Faults
 from sim.scenario.frailty import Frailty
 from sim.scenario.incidents import Incident
@@ -249,6 +250,9 @@ class Scenario(Model):
     )
     incidents: dict[Name, Incident] = Field({}, max_length=MAX_NAMES, description="What is unusual, for a while.")
     ground_truth: bool = Field(True, description="Whether streams of their own tell of the incidents and their facts.")
+    expect: dict[Name, Expectation] = Field(
+        {}, max_length=MAX_NAMES, description="What `datagen check` holds facts against."
+    )
 
     @model_validator(mode="after")
     def _forward(self) -> Self:

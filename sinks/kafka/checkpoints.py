@@ -49,7 +49,8 @@ class Checkpoints:
 
     def message(self, facts: Mapping[str, int]) -> Messages:
         """The message that says so many facts of each stream are there."""
-        document = {**identity(KIND, self.run), **remembered(self.run), "facts": dict(facts)}
+        origin = {} if self.run.origin is None else {"origin": self.run.origin}
+        document = {**identity(KIND, self.run), **remembered(self.run), **origin, "facts": dict(facts)}
         value = json.dumps(document).encode()
         return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000])
 
@@ -64,6 +65,11 @@ class Checkpoints:
         if reason := difference(document, KIND, self.run):
             raise SinkError(f"{url}: the topics hold another run, which cannot be gone on with: {reason}")
         return {str(name): int(count) for name, count in document["facts"].items()}
+
+    def origin(self, settings: Settings, url: str) -> str | None:
+        """What the last checkpoint says the facts were read from; None where there is none."""
+        found = (last(self.topic, lambda key: key == self.key, settings, url) or {}).get("origin")
+        return found if isinstance(found, str) else None
 
 
 def last_run(topic: str, template: str, scenario: str, settings: Settings, url: str) -> Past | None:

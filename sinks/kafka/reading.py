@@ -7,17 +7,17 @@ columns of a stream, in its types, whatever format, envelope and registry the to
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from sim.batch import Stream
+from sim.batch import ALWAYS, Stream
 from sim.errors import ParameterError
 from sinks.contract import Run
 from sinks.decoding import Decoded, Decoder
-from sinks.decoding.decoder import FORMATS, LANGUAGES, Writing
+from sinks.decoding.decoder import FORMATS, LANGUAGES, Known, Tables, Writing
 from sinks.envelopes import ENVELOPES
 from sinks.kafka.records import Reader, Records
 from sinks.kafka.schemas import Registry
@@ -90,10 +90,24 @@ class FactTopics:
             yield taken.decoded.data
 
 
-def writing_of(options: Options, settings: Settings) -> Writing:
+def batches_of(writing: Writing, topic: str, stream: Stream | None = None) -> Callable[[Records], list[pa.RecordBatch]]:
+    """What turns records of a topic into tables: of exactly the columns of `stream`, in its types, where that is known,
+    else one table for each schema of a writer.
+
+    Messages without a value, and those that cannot be read, are passed over. Raises ParameterError where nobody says
+    what messages are made of.
+    """
+    if stream is None:
+        tables = Tables(writing, topic.rpartition(".")[2])
+        return lambda records: [part.data for part in tables.decode(records.values)[0]]
+    decoder = Decoder(writing, stream, Run("", "", 0, *ALWAYS))
+    return lambda records: [decoder.decode(records.values, records.timestamps).data]
+
+
+def writing_of(options: Options, settings: Settings, used: bool = False) -> Writing:
     """How messages were written, by the options `format`, `envelope`, `registry` and `schema` (a file).
 
-    Raises ParameterError where they do not go together.
+    `used` says that somebody else needs the registry. Raises ParameterError where they do not go together.
     """
     url = options.target.url
     form = options.choice("format", FORMATS, "json")
@@ -102,18 +116,23 @@ def writing_of(options: Options, settings: Settings) -> Writing:
     if allowed and form not in allowed:
         raise ParameterError(f"{url}: {envelope} is not written as {form}; formats: {', '.join(sorted(allowed))}")
     asked, file = options.text("registry"), options.text("schema")
-    registry = asked or settings.registry.get(f"{REGISTRY}url", "")
     if form not in LANGUAGES:
-        if asked or file:
-            given = "registry" if asked else "schema"
+        if (asked and not used) or file:
+            given = "schema" if file else "registry"
             raise ParameterError(f"{url}: {given}= is given, but {form} has no schema; formats that do: {_able()}")
         return Writing(form, envelope)
-    if registry and file:
+    lookup = lookup_of(options, settings)
+    if lookup is not None and file:
         raise ParameterError(f"{url}: registry= and schema= are both given, and messages have one or the other")
-    if form == "jsonschema" and not registry:
+    if form == "jsonschema" and lookup is None:
         raise ParameterError(f"{url}: format=jsonschema is json with registry=URL, which is missing")
-    lookup = Registry(registry, settings, register=False).find if registry else None
     return Writing(form, envelope, lookup, _text(file) if file else "")
+
+
+def lookup_of(options: Options, settings: Settings) -> Callable[[int], Known | None] | None:
+    """What finds schemas by their numbers: the registry of the option, or that of the settings; None without one."""
+    url = options.text("registry") or settings.registry.get(f"{REGISTRY}url", "")
+    return Registry(url, settings, register=False).find if url else None
 
 
 def _able() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 import pytest
 import yaml
 from confluent_kafka import Producer
@@ -66,7 +67,7 @@ def url_of(address, registry, prefix, form, envelope, **options):
 
 def scenario(folder, **more):
     path = folder / "world.yaml"
-    path.write_text(yaml.safe_dump(WORLD | more))
+    path.write_text(yaml.safe_dump(WORLD | more, sort_keys=False))
     return path
 
 
@@ -132,6 +133,88 @@ def test_a_topic_that_does_not_know_when_messages_came_is_told(address, registry
     assert "has the times of its producers, not those of the broker" in done.stderr
 
 
+def replay_url(address, registry, topics, **options):
+    more = options | ({"registry": registry} if options.get("format", "json") != "json" else {})
+    return f"kafka://{address}/{','.join(topics)}?" + "&".join(f"{name}={value}" for name, value in more.items())
+
+
+def facts(folder, stream):
+    return pl.read_parquet(folder / stream / "*.parquet")
+
+
+@pytest.mark.parametrize(("form", "envelope"), PAIRS)
+def test_a_replay_gives_the_facts_of_the_run(form, envelope, address, registry, prefix, tmp_path):
+    world = scenario(tmp_path)
+    command("run", world, "--to", f"parquet:{tmp_path / 'run'}", "-q")
+    command("run", world, "--to", url_of(address, registry, prefix, form, envelope), "-q")
+    source = replay_url(address, registry, (f"{prefix}user", f"{prefix}act"), format=form, envelope=envelope)
+    command("replay", source, "--to", f"parquet:{tmp_path / 'again'}", "-q")
+    for stream in ("user", "act"):
+        before, after = facts(tmp_path / "run", stream), facts(tmp_path / "again", f"{prefix}{stream}")
+        assert after.columns == before.columns
+        assert after.cast(before.schema).equals(before)
+
+
+@pytest.mark.parametrize("form", ["avro", "protobuf"])
+def test_bare_messages_are_read_by_a_schema_in_a_file(form, address, registry, prefix, tmp_path):
+    world, file = scenario(tmp_path), tmp_path / "act.schema"
+    file.write_text(command("schema", world, "act", "--format", form, "--version", 2).stdout)
+    words = ("--start", "2024-01-06")
+    command("run", world, "--to", f"kafka://{address}?prefix={prefix}&format={form}", "-q")
+    source = f"kafka://{address}/{prefix}act?format={form}&schema={file}&from=2024-01-06"
+    command("replay", source, "--to", f"csv:{tmp_path / 'again'}", "-q")
+    command("run", world, "--to", f"kafka://{address}?prefix={prefix}json.", "-q")
+    command("replay", f"kafka://{address}/{prefix}json.act", *words, "--to", f"csv:{tmp_path / 'plain'}", "-q")
+    again, plain = (pl.read_csv(tmp_path / name / "*act" / "*.csv") for name in ("again", "plain"))
+    assert again.equals(plain.select(again.columns))
+
+
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json"])
+def test_keys_that_are_records_are_found_in_the_facts(form, address, registry, prefix, tmp_path):
+    options = {"format": "avro", "key.format": form}
+    command(
+        "run",
+        scenario(tmp_path),
+        "--to",
+        url_of(address, registry, prefix, envelope="plain", form="avro") + f"&key.format={form}",
+        "-q",
+    )
+    source = replay_url(address, registry, (f"{prefix}act",), **options)
+    command("replay", source, "--to", f"parquet:{tmp_path / 'again'}", "-q", "--amplify", 2)
+    again = facts(tmp_path / "again", f"{prefix}act")
+    assert again["user_id"].n_unique() == 2 * again.filter(pl.col("user_id") < 1000)["user_id"].n_unique()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_records_that_cannot_be_read_are_named_or_skipped(form, address, registry, prefix, tmp_path):
+    command("run", scenario(tmp_path), "--to", url_of(address, registry, prefix, form, "plain"), "-q")
+    producer = Producer({"bootstrap.servers": address})
+    producer.produce(f"{prefix}act", b"nonsense", partition=0)
+    assert producer.flush(10) == 0
+    count = len(read(address, f"{prefix}act"))
+    source = replay_url(address, registry, (f"{prefix}act",), format=form)
+    assert f"partition 0, offset {count - 1:,}: " in command("replay", source, "--to", "null:", code=2).stderr
+    done = command("replay", f"{source}&unreadable=skip", "--to", "null:", "--json")
+    assert json.loads(done.stdout)["facts"] == count - 1
+    assert "1 records that cannot be read are left out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("format=avro", "give registry=URL or schema=FILE"),
+        ("format=xml", "'xml' is not allowed"),
+        ("key.format=avro", "give registry=URL or schema=FILE"),
+        ("schema=x.avsc", "json has no schema"),
+        ("unreadable=drop", "option unreadable: 'drop' is not allowed"),
+    ],
+)
+def test_options_of_a_replay_that_make_no_sense_are_refused(query, text, address, prefix):
+    admin = AdminClient({"bootstrap.servers": address})
+    admin.create_topics([NewTopic(f"{prefix}t", 1, 1)])[f"{prefix}t"].result(10)
+    assert text in command("replay", f"kafka://{address}/{prefix}t?{query}", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("query", "text"),
     [
@@ -162,3 +245,38 @@ def test_a_registry_that_does_not_answer_is_told(address, registry, prefix, tmp_
     command("run", world, "--to", url_of(address, registry, prefix, "avro", "plain"), "-q")
     done = command("verify", world, "--from", url_of(address, "http://127.0.0.1:1", prefix, "avro", "plain"), code=3)
     assert "the registry does not answer" in done.stderr
+
+
+@pytest.mark.parametrize(("form", "envelope"), [("avro", "plain"), ("protobuf", "debezium"), ("json", "cloudevents")])
+def test_topics_of_any_format_are_checked_as_files_are(form, envelope, address, registry, prefix, tmp_path):
+    world = scenario(tmp_path)
+    command("run", world, "--to", f"parquet:{tmp_path / 'run'}", "-q")
+    command("run", world, "--to", url_of(address, registry, prefix, form, envelope), "-q")
+    words = ("--scenario", world, "--only", "structure", "--json", "-q")
+    topics = url_of(address, registry, prefix, form, envelope)
+    files, read_back = (json.loads(command("check", data, *words).stdout) for data in (tmp_path / "run", topics))
+    counts = [{(one["name"], one["subject"]): one["passed"] for one in said["findings"]} for said in (files, read_back)]
+    assert counts[1].items() <= counts[0].items()
+    assert len(counts[1]) > 5
+
+
+def test_a_replay_from_topic_to_topic_is_gone_on_with_exactly_once(address, registry, prefix, tmp_path):
+    world = scenario(tmp_path)
+    command("run", world, "--to", url_of(address, registry, prefix, "avro", "plain"), "-q")
+    source = replay_url(address, registry, (f"{prefix}act",), format="avro")
+    once = url_of(address, registry, f"{prefix}o.", "avro", "plain", exactly_once="true", checkpoints=f"{prefix}c")
+    command("replay", source, "--to", once, "-q", "--limit", 700, "--resume")
+    command("run", world, "--seed", 5, "--to", url_of(address, registry, prefix, "avro", "plain"), "-q")
+    said = json.loads(command("replay", source, "--to", once, "--json", "--no-progress", "--resume").stdout)
+    assert said["resumed"] == 700
+    command(
+        "replay",
+        replay_url(address, registry, (f"{prefix}o.{prefix}act",), format="avro"),
+        "--to",
+        f"parquet:{tmp_path / 'back'}",
+        "-q",
+    )
+    command("run", world, "--to", f"parquet:{tmp_path / 'run'}", "-q")
+    again = facts(tmp_path / "back", f"{prefix}o.{prefix}act")
+    expected = facts(tmp_path / "run", "act")
+    assert again.select(expected.columns).cast(expected.schema).equals(expected)

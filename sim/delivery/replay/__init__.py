@@ -10,7 +10,9 @@ folder     Parquet files and folders as recordings, datagen's own and anybody's
 manifests  what datagen says of a folder that it has written
 tables     CSV files as recordings, by way of Parquet
 columns    what becomes known of the columns of messages
-records    messages with JSON values as recordings, kept in files meanwhile
+gathering  what becomes a stream of the records of a topic: their files, columns, keys and ids
+records    messages with JSON values as recordings
+rows       messages with a schema as recordings
 rekeying   further copies of entities: ids and keys that nobody has yet
 playing    time shift, passes, copies, jitter: a recording as the batches of a run
 blend      several flows of batches as one

@@ -33,13 +33,15 @@ class Factor:
     """A grouping of a sheet to be judged: its finding's `name`, and the labels of its groups.
 
     With `declared` (a multiplier by group) each group is a finding of its own; `reference` is the group that others are
-    compared with, by default that with most events. Without, the whole factor is one.
+    compared with, by default that with most events. Without, the whole factor is one. A `last` factor is judged with
+    all others free and is never free itself: cohorts, whose trend is that of time less that of age (Holford 1983).
     """
 
     name: str
     labels: tuple[str, ...]
     declared: Floats | None = None
     reference: int | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +118,24 @@ class Judge:
         """The factors that do not hold, each judged with all others free."""
         names = [name for name, columns in self._columns.items() if columns]
         found = [name for name in names if name in self._free]
-        for name in (name for name in names if name not in self._free):
-            others = [c for other in names if other != name for c in self._columns[other]]
+        for name in (name for name in names if name not in self._free and not self._factors[name].last):
+            others = self._all_but(name)
             if self._model.score(self._columns[name], [0, *others]).p_value < _SUSPECT:
                 found.append(name)
         return found
 
+    def _all_but(self, name: str) -> list[int]:
+        return [
+            column
+            for other, columns in self._columns.items()
+            if other != name and not self._factors[other].last
+            for column in columns
+        ]
+
     def _given(self, name: str | None) -> list[int]:
         """What is left free while a factor is tested."""
+        if name is not None and self._factors[name].last:
+            return self._all_but(name)
         return [c for other in self._suspects if other != name for c in self._columns[other]]
 
     def _impossible(self) -> Finding:

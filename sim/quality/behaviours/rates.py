@@ -83,7 +83,7 @@ def _measured(facts: Facts, model: Model, activity: Activity, flow: Flow | None)
         variance=variance_of(population.frailty) if profile.frail else 0.0,
     )
     stays, events = counting(stays, _events(facts, members, activity, flow), disturbance)
-    groups = _groups(model, members, stays, [*tracks, *disturbance.tracks], len(events[0]), profile.cohort is not None)
+    groups = _groups(model, members, stays, [*tracks, *disturbance.tracks], len(events[0]))
     sheet = sheet_of(members, stays, declared, groups, events, grid.hours(model.timeline), disturbance.outside)
     segments = [
         Factor("segments", segmentation.names, factors)
@@ -140,11 +140,10 @@ def counting(
     return stays.take(np.flatnonzero(~muted)), (events[0][kept], events[1][kept])
 
 
-def _groups(model: Model, members: Members, stays: Stays, tracks: list[Track], events: int, by_cohort: bool) -> Groups:
+def _groups(model: Model, members: Members, stays: Stays, tracks: list[Track], events: int) -> Groups:
     segmentations = members.population.segmentations
     own = [(s.name, s.names, codes) for s, codes in zip(segmentations, members.segments, strict=True)]
-    if by_cohort:
-        own.append(("cohort", *grid.cohorts(members)))
+    own.append(("cohort", *grid.cohorts(members)))
     return Groups(
         members=tuple(own),
         tracks=tuple((track.name, track.levels) for track in tracks),
@@ -169,7 +168,7 @@ def judged(
         factors[name] = Factor("incident_factor" if name.startswith("incident ") else "states", levels, known)
     factors["time"] = Factor("time", grid.labels_of_periods(model.timeline, groups.times), reference=0)
     factors["age"] = Factor("ages", grid.labels_of_bands(groups.ages), reference=0)
-    factors |= {name: Factor("cohorts", labels) for name, labels, _ in groups.members if name == "cohort"}
+    factors |= {name: Factor("cohorts", labels, last=True) for name, labels, _ in groups.members if name == "cohort"}
     level = Level("rate", rate * DAY, "events per entity and day where all factors are 1")
     yield from Judge(subject, sheet, factors, level, free).findings()
     yield from trend(subject, model, sheet, groups.times)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sim.model.model import Model
-from sim.quality.behaviours import births, hazards, rates
+from sim.quality.behaviours import births, followers, funnels, hazards, queueing, rates
 from sim.quality.behaviours.reading import Facts
-from sim.quality.finding import Finding
+from sim.quality.finding import Finding, unmeasured
 
 Measure = Callable[[Facts, Model], Iterator[Finding]]
 
@@ -15,11 +15,24 @@ BEHAVIOURS: Mapping[str, Measure] = {
     "rates": rates.measure,
     "hazards": hazards.measure,
     "births": births.measure,
+    "funnels": funnels.measure,
+    "followers": followers.measure,
+    "queueing": queueing.measure,
 }
 """What is measured, by kind."""
 
 
+def guarded(kind: str, facts: Facts, model: Model) -> Iterator[Finding]:
+    """What is found of one kind; where SQL fails, as on data that are not what they seem, that is the finding."""
+    import duckdb
+
+    try:
+        yield from BEHAVIOURS[kind](facts, model)
+    except duckdb.Error as error:
+        yield unmeasured("behaviour", kind, "data set", str(error).splitlines()[0][:200])
+
+
 def measure_behaviours(facts: Facts, model: Model) -> Iterator[Finding]:
     """Every declared behaviour of the model against what the facts show, kind by kind."""
-    for measure in BEHAVIOURS.values():
-        yield from measure(facts, model)
+    for kind in BEHAVIOURS:
+        yield from guarded(kind, facts, model)

@@ -1,0 +1,123 @@
+"""`datagen report`: a page with the charts that an analyst would draw of a data set."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.options import Quiet
+from sim.cli.progress import EVERY
+from sim.cli.show import stderr
+from sim.cli.values import parse_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sim.batch import Stream
+    from sim.pages.page import Page
+    from sim.quality.declared import Declared
+    from sim.quality.manifest import Manifest
+
+
+def report(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="DIR, FILE, parquet:DIR, csv:DIR, json:DIR, or kafka://HOST:PORT[/TOPIC,TOPIC] (JSON).",
+            show_default=False,
+        ),
+    ],
+    scenario: Annotated[
+        str | None,
+        typer.Option(metavar="SCENARIO", help="What the facts came from.", show_default="what the manifest names"),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file.")] = Path("report.html"),
+    png: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Every chart as a picture of its own, too.", show_default=False)
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("-X", metavar="KEY=VALUE", help="A setting of the Kafka client. Repeatable.", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw what is in data: one HTML file that needs nothing else, light and dark, to read, print or send.
+
+    \b
+      datagen report out
+      datagen report parquet:out --scenario shop.yaml --out shop.html --png charts
+      datagen report kafka://localhost:9092/order,customer
+
+    Volume, value and trends; week and day; growth and adoption; cohorts; segments; states and survival; processes;
+    resources; the distribution of every attribute; relations and a dictionary. The scenario gives words, segments and
+    the time zone; other data than datagen's are read by the names and types of their columns, in UTC.
+    """
+    from sim.cli.datasets import opened
+    from sim.quality.report.report import report as made
+
+    with _progress(quiet) as tell:
+        with opened(data, parse_pairs("-X", setting or []), _streams(data, scenario), tell) as dataset:
+            page = made(dataset, _declared(dataset.manifest, scenario), lambda name, done, total: tell(name))
+        page.write(out, lambda done, total: tell(f"chart {done} of {total}"))
+        if png is not None:
+            _pictures(page, png, tell)
+    if not quiet:
+        charts = sum(1 for _ in page.charts())
+        typer.echo(f"{out}: {charts} charts in {len(page.sections)} sections, {out.stat().st_size / 1e6:.1f} MB")
+
+
+def _streams(data: str, scenario: str | None) -> tuple[Stream, ...]:
+    """The declared streams, where only these tell which topics there are to read."""
+    if scenario is None or not data.startswith("kafka:"):
+        return ()
+    known = _declared(None, scenario)
+    return known.model.streams if known else ()
+
+
+def _declared(manifest: Manifest | None, scenario: str | None) -> Declared | None:
+    from sim.quality.declared import declared
+
+    return declared(manifest, scenario)
+
+
+def _pictures(page: Page, folder: Path, tell: Callable[[str], None]) -> None:
+    """Every chart as PNG, named by its place and its title."""
+    from sim.pages.chart import Chart
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, chart in enumerate(page.charts(), 1):
+        if isinstance(chart, Chart):
+            name = re.sub(r"[^a-z0-9]+", "-", chart.title.lower()).strip("-")[:60]
+            tell(f"picture {place}")
+            chart.png(folder / f"{place:03d}-{name}.png")
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What is being done: on the last line of a terminal, elsewhere a line every few seconds."""
+    if quiet:
+        yield lambda line: None
+    elif sys.stderr.isatty():
+        with stderr().status("") as status:
+            yield lambda line: status.update(line)
+    else:
+        yield _lines()
+
+
+def _lines() -> Callable[[str], None]:
+    last = time.monotonic()
+
+    def tell(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            typer.echo(f"report: {line}", err=True)
+
+    return tell

@@ -1,0 +1,155 @@
+"""Diagrams: boxes with arrows between them, as charts. Positions are pixels, y downwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from sim.pages.axes import drawn
+from sim.pages.chart import WIDTHS, Chart, Size
+from sim.pages.library import altair
+
+Point = tuple[float, float]
+BOX = (138.0, 40.0)
+"""Width and height of a box."""
+
+LANE = 9.0
+"""How far from the middle of a side arrows may leave and come, so that those there and back do not meet."""
+
+TIP = 5.0
+"""Room for the tip of an arrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A box: its name in bold, and a line below it."""
+
+    name: str
+    note: str
+    at: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An arrow from box to box with its text; `bend` moves it downwards, in pixels, to pass by others."""
+
+    source: str
+    target: str
+    text: str = ""
+    bend: float = 0.0
+    width: float = 1.2
+
+
+def diagram(nodes: Sequence[Node], edges: Sequence[Edge], height: int, title: str, size: Size = "wide") -> Chart:
+    """The chart of boxes and arrows; texts stand at the middle of their arrows."""
+    span = (WIDTHS[size], height)
+    places = {node.name: node.at for node in nodes}
+    curves = [_curve(places[edge.source], places[edge.target], edge.bend) for edge in edges]
+    layers = _arrows(edges, curves, span) if edges else []
+    layers += _boxes(nodes, span)
+    told = "; ".join(f"{edge.source} to {edge.target} {edge.text}".strip() for edge in edges)
+    return drawn(layers, title, size, height, f"{title}: {told}" if told else title)
+
+
+def layered(layers: Sequence[Sequence[str]], height: int, size: Size = "wide") -> Mapping[str, Point]:
+    """Positions of names in columns from left to right, each column spread over the height."""
+    width, margin = WIDTHS[size], BOX[0] / 2 + 6
+    step = (width - 2 * margin) / max(1, len(layers) - 1)
+    return {
+        name: (width / 2 if len(layers) == 1 else margin + column * step, height * (row + 0.5) / len(names))
+        for column, names in enumerate(layers)
+        for row, name in enumerate(names)
+    }
+
+
+def _curve(source: Point, target: Point, bend: float) -> NDArray[np.float64]:
+    """A cubic curve of Bézier from side to side of two boxes, [n, 2]; boxes above each other meet on their right,
+    and what comes back to its own box is a loop above it."""
+    (ax, ay), (bx, by) = source, target
+    if source == target:
+        top = ay - BOX[1] / 2
+        return _bezier((ax - 24, top), (ax - 44, top - 38), (ax + 44, top - 38), (ax + 24, top - TIP))
+    half, gap = BOX[0] / 2, bx - ax
+    side = 0.0 if abs(gap) < BOX[0] else math.copysign(1.0, gap)
+    start = (ax + (side or 1.0) * half, ay + min(max(bend, -LANE), LANE))
+    end = (bx - (side or -1.0) * (half + TIP), by + min(max(bend, -LANE), LANE))
+    reach = side * abs(end[0] - start[0]) * 0.45 or abs(bend) + 34.0
+    back = reach if side else -reach
+    return _bezier(start, (start[0] + reach, start[1] + bend), (end[0] - back, end[1] + bend), end)
+
+
+def _bezier(*points: Point) -> NDArray[np.float64]:
+    share = np.linspace(0, 1, 41)[:, None]
+    weights = np.hstack([(1 - share) ** 3, 3 * share * (1 - share) ** 2, 3 * share**2 * (1 - share), share**3])
+    curve: NDArray[np.float64] = weights @ np.array(points)
+    return curve
+
+
+def _arrows(edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], span: tuple[int, int]) -> list[Any]:
+    lines = pl.concat(
+        pl.DataFrame({"x": curve[:, 0], "y": curve[:, 1]}).with_row_index("order").with_columns(edge=pl.lit(str(n)))
+        for n, curve in enumerate(curves)
+    )
+    ends = [
+        (*curve[-1], _angle(curve), *curve[int(len(curve) * 0.42)], edge.text)
+        for edge, curve in zip(edges, curves, strict=True)
+    ]
+    tips = pl.DataFrame(ends, schema=["x", "y", "angle", "mx", "my", "text"], orient="row")
+    widths = pl.DataFrame({"edge": [str(n) for n in range(len(edges))], "width": [edge.width for edge in edges]})
+    base = altair.Chart(_data(lines.join(widths, on="edge", maintain_order="left")))
+    line = base.mark_line(style="link", strokeCap="butt").encode(
+        **_at(span), detail="edge:N", order="order:Q", strokeWidth=altair.StrokeWidth("width:Q", scale=None)
+    )
+    heads = altair.Chart(_data(tips))
+    tip = heads.mark_point(style="link", shape="triangle", filled=True, size=70, opacity=1)
+    words = heads.mark_text(style="note", dy=-6)
+    return [
+        line,
+        tip.encode(**_at(span), angle=altair.Angle("angle:Q", scale=None)),
+        words.encode(**_at(span, "mx", "my"), text="text:N"),
+    ]
+
+
+def _boxes(nodes: Sequence[Node], span: tuple[int, int]) -> list[Any]:
+    wide, high = BOX[0] / 2, BOX[1] / 2
+    shown = pl.DataFrame(
+        [
+            (n.at[0], n.at[1], n.at[0] - wide, n.at[0] + wide, n.at[1] - high, n.at[1] + high, n.name, n.note)
+            for n in nodes
+        ],
+        schema=["x", "y", "left", "right", "top", "bottom", "name", "note"],
+        orient="row",
+    )
+    base = altair.Chart(_data(shown))
+    box = base.mark_rect(style="node", cornerRadius=7)
+    limit = BOX[0] - 10
+    return [
+        box.encode(**_at(span, "left", "top"), x2="right", y2="bottom"),
+        base.mark_text(style="strong", dy=-7, limit=limit).encode(**_at(span), text="name:N"),
+        base.mark_text(style="note", dy=9, limit=limit).encode(**_at(span), text="note:N"),
+    ]
+
+
+def _at(span: tuple[int, int], x: str = "x", y: str = "y") -> dict[str, Any]:
+    across = altair.Scale(domain=[0, span[0]], nice=False, zero=False)
+    down = altair.Scale(domain=[span[1], 0], nice=False, zero=False)
+    return {
+        "x": altair.X(field=x, type="quantitative", scale=across, axis=None),
+        "y": altair.Y(field=y, type="quantitative", scale=down, axis=None),
+    }
+
+
+def _data(frame: pl.DataFrame) -> altair.InlineData:
+    return altair.InlineData(values=frame.to_dicts())
+
+
+def _angle(curve: NDArray[np.float64]) -> float:
+    """Degrees by which a triangle that points up is turned to point along the curve's end."""
+    back = curve[-1] - curve[-min(4, len(curve))]
+    return math.degrees(math.atan2(back[0], -back[1]))

@@ -1,0 +1,81 @@
+"""A trend through sums over time: least squares on logarithms, with its interval and its R2."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+YEAR = 365.25
+LEAST = 6
+"""Points that a trend needs."""
+
+MOSTLY = 0.6
+"""The share of points that must be positive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Growth a year as a share, its 95% interval, the share of variance explained, and the fitted values [n].
+
+    `seasonal` is the share explained with the shape of the year, where there are years enough to tell it.
+    """
+
+    growth: float
+    low: float
+    high: float
+    r2: float
+    seasonal: float | None
+    fitted: NDArray[np.float64]
+
+    def words(self, days: float) -> str:
+        """The trend as a sentence, a year, or a month where the data do not cover a year."""
+        per, unit = (1.0, "year") if days > YEAR else (1 / 12, "month")
+        grown, low, high = (100 * math.expm1(math.log1p(g) * per) for g in (self.growth, self.low, self.high))
+        season = "" if self.seasonal is None else f", with the shape of the year {self.seasonal:.2f}"
+        return f"Trend {grown:+.1f}% a {unit} (95%: {low:+.1f} to {high:+.1f}), R² {self.r2:.2f}{season}."
+
+
+def trend(
+    days: NDArray[np.float64], values: NDArray[np.float64], months: NDArray[np.int64] | None = None
+) -> Trend | None:
+    """An exponential trend through the positive ones of `values` [n] at `days` [n]; None where they are too few.
+
+    log(value) = a + b day + error by ordinary least squares; the interval is Student's. With the `months` [n] of at
+    least two years, 1 to 12, each of them has a factor of its own, and the trend is what is left.
+    """
+    there = values > 0
+    if there.sum() < LEAST or there.mean() < MOSTLY:
+        return None
+    years, logs = days[there] / YEAR, np.log(values[there])
+    seasonal = months is not None and len(logs) >= 24
+    shapes = np.eye(12)[months[there] - 1] if seasonal and months is not None else np.ones((len(logs), 1))
+    design = np.column_stack([years, shapes[:, shapes.any(axis=0)]])
+    found, error, r2 = _least_squares(design, logs)
+    middle = float(np.mean(logs) - found[0] * np.mean(years))
+    low, high = (_growth(found[0] + side * error) for side in (-1, 1))
+    alone = _r2(logs, middle + found[0] * years)
+    fitted = np.exp(middle + found[0] * days / YEAR)
+    return Trend(_growth(found[0]), low, high, alone, r2 if seasonal else None, fitted)
+
+
+def _least_squares(design: NDArray[np.float64], logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+    """Coefficients, the reach of the first one's 95% interval, R2."""
+    from scipy import stats
+
+    found = np.asarray(np.linalg.lstsq(design, logs, rcond=None)[0], np.float64)
+    free = len(logs) - design.shape[1]
+    variance = float(np.sum((logs - design @ found) ** 2)) / max(free, 1)
+    error = math.sqrt(variance * float(np.linalg.pinv(design.T @ design)[0, 0]))
+    return found, float(stats.t.ppf(0.975, max(free, 1))) * error, _r2(logs, design @ found)
+
+
+def _r2(logs: NDArray[np.float64], fitted: NDArray[np.float64]) -> float:
+    total = float(np.sum((logs - logs.mean()) ** 2))
+    return max(0.0, 1 - float(np.sum((logs - fitted) ** 2)) / total) if total else 1.0
+
+
+def _growth(slope: float) -> float:
+    return math.expm1(min(slope, 50.0))

@@ -1,0 +1,81 @@
+"""Volume and value over time, with their trends."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sim.pages.charts import Axis, lines
+from sim.pages.page import Page, Section
+from sim.quality.report.buckets import bucket, counted
+from sim.quality.report.fits import trend
+from sim.quality.report.reading import Reading
+from sim.quality.report.view import View
+
+MOST = 8
+"""Streams that are drawn; the others are smaller, and in the table of streams."""
+
+
+def volume(page: Page, view: View) -> None:
+    """Facts a day over time for each stream, and what they are worth."""
+    streams = featured(view)[:MOST]
+    if not streams:
+        return
+    unit = bucket(view)
+    section = page.section("Volume and value", f"Facts a day, averaged over whole {unit}s, with an exponential trend.")
+    for reading in streams:
+        _stream(section, view, reading)
+
+
+def featured(view: View) -> list[Reading]:
+    """The streams of what goes on, the largest first: facts, and the starts of cases."""
+    return sorted(view.of("facts", "steps"), key=view.rows, reverse=True)
+
+
+def starts(reading: Reading) -> str:
+    """SQL that is true for facts that count: of the steps of cases, the first ones."""
+    return "step_index = 0" if reading.role == "steps" else "true"
+
+
+def thing(reading: Reading) -> str:
+    """What is counted, in words."""
+    return f"{reading.name} (cases begun)" if reading.role == "steps" else reading.name
+
+
+def follows(view: View, reading: Reading) -> bool:
+    """Whether its facts follow from those of another stream, whose shape they have."""
+    return any(view.all[to].role in ("facts", "steps") for _, to in reading.references)
+
+
+def _stream(section: Section, view: View, reading: Reading) -> None:
+    column = (reading.value or reading.level) if reading.role == "facts" else None
+    found = counted(view, reading, column, starts(reading))
+    if found.height < 3:
+        return
+    _drawn(section, view, found, "n", thing(reading), "a day")
+    if column and reading.value:
+        _drawn(section, view, found, "v", f"{column} of {reading.name}", "a day")
+    elif column:
+        _drawn(section, view, found.drop_nulls("mean"), "mean", f"mean {column} of {reading.name}", "")
+
+
+def _drawn(section: Section, view: View, found: pl.DataFrame, y: str, title: str, unit: str) -> None:
+    months = found["at"].dt.month().cast(pl.Int64).to_numpy() if bucket(view) == "month" else None
+    fitted = trend(found["days"].to_numpy(), found[y].cast(pl.Float64).to_numpy(), months)
+    measured = found.select("at", pl.col(y).cast(pl.Float64).alias("y"), of=pl.lit("measured"))
+    parts = [measured]
+    if fitted is not None:
+        parts.append(found.select("at", y=pl.Series(fitted.fitted), of=pl.lit("trend")))
+    section.chart(
+        lines(
+            pl.concat(parts),
+            "at",
+            "y",
+            by="of" if fitted else None,
+            dashed=["trend"] if fitted else [],
+            title=f"{title} {unit}".strip(),
+            y_axis=Axis(format="~s" if found[y].max() >= 1000 else "", zero=y != "mean"),  # type: ignore[operator]
+            size="half",
+            height=220,
+        ),
+        fitted.words(view.days) if fitted else "",
+    )

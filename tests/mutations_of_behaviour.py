@@ -1,0 +1,61 @@
+"""Mutations of behaviour: every row is sound, but together they are not what the scenario declares."""
+
+from __future__ import annotations
+
+from mutations import Output, mutation
+
+AT_RANDOM = "(hash(order_id) % 1000) / 1000.0"
+BORN = "t JOIN customer c USING (customer_id)"
+YEARS = "(epoch(event_time) - epoch(TIMESTAMPTZ '2024-01-01 00:00:00+00')) / 31557600"
+
+
+def kept(output: Output, share: str, source: str = "t") -> None:
+    """Keep each order with a probability, and the lines of those that are kept."""
+    for path in output.files("order"):
+        where = f"{AT_RANDOM} < {share} ORDER BY t.event_time, order_id"
+        output.rewrite_file(path, f"SELECT t.* FROM {source} WHERE {where}")
+    for path in output.files("order_line"):
+        output.rewrite_file(path, 'SELECT * FROM t WHERE order_id IN (SELECT order_id FROM "order")')
+
+
+@mutation("segments", also=["rate", "ages", "time", "cohorts"])
+def segments_are_shuffled(output: Output) -> None:
+    for path in output.files("customer"):
+        other = "coalesce(lag(tier, 17) OVER (ORDER BY customer_id), tier) AS tier"
+        output.rewrite_file(path, f"SELECT * REPLACE ({other}) FROM t ORDER BY event_time, customer_id")
+
+
+@mutation("time", also=["rate"])
+def the_trend_is_flat(output: Output) -> None:
+    kept(output, f"exp(-0.3365 * {YEARS})")
+
+
+@mutation("cohorts", also=["time", "rate", "ages"])
+def a_cohort_is_almost_lost(output: Output) -> None:
+    kept(output, "CASE WHEN c.born_at BETWEEN '2024-02-01' AND '2024-05-01' THEN 0.4 ELSE 1 END", BORN)
+
+
+@mutation("ages", also=["rate", "time"])
+def the_young_are_as_quiet_as_the_old(output: Output) -> None:
+    kept(output, "CASE WHEN t.event_time < c.born_at + INTERVAL 90 DAY THEN 0.6 ELSE 1 END", BORN)
+
+
+@mutation("states")
+def those_who_pause_do_even_less(output: Output) -> None:
+    state = "t ASOF LEFT JOIN customer_lifecycle l ON t.customer_id = l.customer_id AND t.event_time >= l.event_time"
+    kept(output, "CASE WHEN l.to_state = 'paused' THEN 0.4 ELSE 1 END", state)
+
+
+@mutation("weekdays", also=["rate"])
+def weekends_are_like_other_days(output: Output) -> None:
+    kept(output, "CASE WHEN isodow(event_time) > 5 THEN 0.5 ELSE 1 END")
+
+
+@mutation("hours", also=["rate"])
+def the_evening_is_quiet(output: Output) -> None:
+    kept(output, "CASE WHEN hour(event_time) BETWEEN 16 AND 19 THEN 0.6 ELSE 1 END")
+
+
+@mutation("rate")
+def a_tenth_of_all_orders_is_missing(output: Output) -> None:
+    kept(output, "0.85")
