@@ -85,6 +85,13 @@ class FileSink(Sink):
         there = len(self._manifest.files[stream.name])
         return StreamFiles(stream, self._layout, rolling, lambda path: self._begin(path, stream), there)
 
+    def remembered(self, scenario: str) -> str | None:
+        """What the manifest says."""
+        from sinks.manifest import read
+
+        found = (read(Path(self.target.location) / "manifest.json") or {}).get("origin")
+        return found if isinstance(found, str) else None
+
     def _take_up(self) -> bool:
         """Go on with what this shard has left behind, if it has; what it had not listed yet is made anew."""
         with self._guarded():

@@ -85,6 +85,7 @@ class Manifest:
             "shard": self.run.shard,
             "until": self.until,
             "complete": self.complete,
+            **({} if self.run.origin is None else {"origin": self.run.origin}),
             "streams": {name: self._stream(name) for name in self.streams},
         }
 
@@ -111,7 +112,8 @@ def difference(document: dict[str, Any], kind: str, run: Run) -> str:
     mine = identity(kind, run)
     other = [name for name in mine if document.get(name) != mine[name]]
     if other == ["digest"]:
-        return "the scenario, a value replaced by --set, or the version of datagen is another"
+        what = "the scenario, a value replaced by --set, or the version of datagen"
+        return f"{what} is another (of a replay: what and how)"
     return "; ".join(
         f"{name} is {document.get(name)!r} there, {mine[name]!r} here" for name in other if name != "digest"
     )

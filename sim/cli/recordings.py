@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.playing import Play, Player
     from sim.delivery.replay.recording import Recording
-    from sinks.contract import Run
+    from sinks.contract import Run, Sink
 
 SOURCES = ("parquet", "csv", "kafka")
 
@@ -33,8 +33,13 @@ class Facts:
 
 
 @contextmanager
-def opened(source: str, naming: Naming, stop: threading.Event, told: bool) -> Iterator[Recording]:
-    """The recording at `source`, while the context lasts; `told`: with progress. ParameterError where there is none."""
+def opened(
+    source: str, naming: Naming, stop: threading.Event, told: bool, origin: str | None = None
+) -> Iterator[Recording]:
+    """The recording at `source`, while the context lasts; `told`: with progress. ParameterError where there is none.
+
+    `origin` is what an earlier process has read, where this is to be read once more.
+    """
     from sinks.target import Options, Target
     from sinks.words import nearest
 
@@ -55,10 +60,21 @@ def opened(source: str, naming: Naming, stop: threading.Event, told: bool) -> It
     elif target.scheme == "kafka":
         from sim.cli.topics import recorded_topics
 
-        with recorded_topics(target, naming, stop, told) as recording:
+        with recorded_topics(target, naming, stop, told, origin) as recording:
             yield recording
     else:
         raise ParameterError(f"{target.scheme!r} is not a source of recorded facts{nearest(target.scheme, SOURCES)}")
+
+
+def earlier(source: str, sink: Sink) -> str | None:
+    """What an earlier process has read of `source`, as the output of `sink` says; None where that does not matter."""
+    from sinks.target import Target
+
+    if not source.startswith("kafka:"):
+        return None
+    from sim.cli.topics import name_of
+
+    return sink.remembered(name_of(Target.parse(source)))
 
 
 def played(recording: Recording, play: Play, at: int | None, scenarios: Sequence[str], seed: int | None) -> Facts:
@@ -71,7 +87,7 @@ def played(recording: Recording, play: Play, at: int | None, scenarios: Sequence
         notices.say(note)
     player = Player(recording, replace(play, shift=0 if at is None else at - recording.start))
     told = [recording.digest, repr(player.play)]
-    run = Run(recording.name, "", 0 if seed is None else seed, player.start, player.end)
+    run = Run(recording.name, "", 0 if seed is None else seed, player.start, player.end, origin=recording.origin)
     streams, batches = player.streams, player.batches()
     if scenarios:
         if play.passes is None:

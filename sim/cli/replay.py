@@ -18,6 +18,8 @@ from sim.cli.values import parse_pairs, parse_passes, parse_span
 from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.delivery.replay.playing import Play
     from sim.delivery.schedule import Schedule
     from sinks.contract import Sink
@@ -98,6 +100,9 @@ def replay(
     ] = None,
     same_keys: Annotated[bool, typer.Option("--same-keys", help="--loop repeats ids and keys as well.")] = False,
     limit: Limit = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this replay.")
+    ] = False,
     setting: Settings = None,
     metrics_port: MetricsPort = None,
     json: AsJson = False,
@@ -119,7 +124,7 @@ def replay(
     happened, --key whose it is. Topics are read to the end that they have at the start; what their values are
     stands in the URL: ?format=avro&registry=http://localhost:8081.
     """
-    from sim.cli.recordings import opened, played
+    from sim.cli.recordings import earlier, opened, played
     from sim.delivery.pipeline import Outcome, deliver
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.playing import Play
@@ -141,9 +146,12 @@ def replay(
         rekeyed=frozenset(rekey or ()),
     )
     _check(source, sink, play, seed, blend)
+    if resume:
+        _check_resume(sink, {"--at": at, "--start": start, "--end": end})
+    origin = earlier(source, sink) if resume else None
     outcome, spoken = Outcome(), not quiet and progress is not False
     parse_pace(speed, rate)
-    with Interruption() as interruption, opened(source, naming, interruption.stop, spoken) as recording:
+    with Interruption() as interruption, opened(source, naming, interruption.stop, spoken, origin) as recording:
         # Topics may have taken a while to read: now is when they have been.
         present = when.now()
         target = when.instant("--at", at, present)
@@ -159,7 +167,7 @@ def replay(
             ):
                 told = monitor.beside(show)
                 hand_over = partial(deliver, limit=limit, schedule=schedule, stop=interruption.stop, on_progress=told)
-                hand_over(facts.batches, sink, facts.streams, run, outcome=outcome)
+                hand_over(facts.batches, sink, facts.streams, run, outcome=outcome, resume=resume)
         except DatagenError:
             if outcome.total or failures(outcome):
                 tell(legs, json=json, quiet=quiet)
@@ -177,6 +185,16 @@ def _check(source: str, sink: Sink, play: Play, seed: int | None, blend: list[st
     scheme, _, place = source.partition(":")
     if scheme == sink.scheme and scheme != "kafka" and Path(place).resolve() == Path(sink.target.location).resolve():
         raise ParameterError(f"{source} cannot be both the recording and the sink: choose another folder for --to")
+
+
+def _check_resume(sink: Sink, instants: Mapping[str, str | None]) -> None:
+    """Raise ParameterError where the same replay cannot be begun once more, or its output not be gone on with."""
+    if not sink.resumable:
+        raise ParameterError(f"--resume: {sink.target.url}: {sink.unresumable}")
+    for option, text in instants.items():
+        if text is not None and "now" in text:
+            reason = "is another instant in every process; say the one that the replay was begun with"
+            raise ParameterError(f"{option} {text}: --resume: {text} {reason}")
 
 
 def _schedule(speed: str, rate: str | None, target: int | None, present: int) -> Schedule | None:

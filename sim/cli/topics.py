@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +65,18 @@ def source_of(target: Target) -> Source:
     return Source(settings, topics, timeout, since, until, reading)
 
 
+def name_of(target: Target) -> str:
+    """What the recording in topics is called."""
+    return "-".join(filter(None, target.location.partition("/")[2].split(",")))
+
+
 @contextmanager
-def recorded_topics(target: Target, naming: Naming, stop: threading.Event, told: bool) -> Iterator[Recording]:
+def recorded_topics(
+    target: Target, naming: Naming, stop: threading.Event, told: bool, origin: str | None = None
+) -> Iterator[Recording]:
     """The records that the topics have now, as a recording, for as long as the context; `told` shows progress.
+
+    Those that they had when `origin` was written, where that is given, if they still have them.
 
     Raises ParameterError for a topic that is not there or empty or has values that cannot be read, SinkError where
     Kafka or the registry does not answer.
@@ -78,9 +88,12 @@ def recorded_topics(target: Target, naming: Naming, stop: threading.Event, told:
         raise ParameterError(f"{target.url}: --stream {unknown[0]}: the topics that are read are those of the URL")
     with tempfile.TemporaryDirectory(prefix="datagen-replay-") as folder:
         with Reader(source.settings, target.url, source.timeout) as reader:
-            extents = reader.extents(source.topics, source.since, source.until)
+            if origin is None:
+                extents = reader.extents(source.topics, source.since, source.until)
+            else:
+                extents = _again(target.url, reader.extents(source.topics), origin)
             topics = _stored(reader, extents, source, Path(folder), naming, stop, told)
-        yield _recording(target.url, topics)
+        yield _recording(target, topics, extents)
 
 
 def _stored(
@@ -116,9 +129,26 @@ def _tell(done: int, total: int) -> None:
         typer.echo(text, err=True)
 
 
-def _recording(url: str, topics: Sequence[Intake]) -> Recording:
+def _again(url: str, present: Sequence[Extent], origin: str) -> list[Extent]:
+    """The extents that an earlier process has read. Raises ParameterError where records of them are gone."""
+    from sinks.kafka.records import Extent
+
+    there = {(extent.topic, extent.partition): extent for extent in present}
+    wanted = [Extent(*numbers) for numbers in json.loads(origin)]
+    for extent in wanted:
+        now = there.get((extent.topic, extent.partition))
+        if extent.first < extent.end and (now is None or now.first > extent.first or now.end < extent.end):
+            has = "is gone" if now is None else f"has those from {now.first:,} on and before {now.end:,}"
+            said = f"was begun with the records from {extent.first:,} on and before {extent.end:,}"
+            place = f"{extent.topic}, partition {extent.partition}"
+            raise ParameterError(f"{url}: --resume: the replay {said} of {place}, which {has}")
+    return wanted
+
+
+def _recording(target: Target, topics: Sequence[Intake], extents: Sequence[Extent]) -> Recording:
     from sim.delivery.replay.recording import Recording, bounds
 
+    url = target.url
     full = [topic for topic in topics if topic.messages]
     if not full:
         raise ParameterError(f"{url}: the recording is empty: there are no records to read")
@@ -128,7 +158,8 @@ def _recording(url: str, topics: Sequence[Intake]) -> Recording:
         f"{url}: {skipped:,} records without a value (deletions) are left out" * bool(skipped),
         f"{url}: {lost:,} records that cannot be read are left out" * bool(lost),
     )
-    name, said = "-".join(topic.name for topic in full), tuple(filter(None, notes))
-    recording = Recording(name, recorded, *bounds(recorded), notes=said)
+    origin = json.dumps([astuple(extent) for extent in extents])
+    said = tuple(filter(None, notes))
+    recording = Recording(name_of(target), recorded, *bounds(recorded), notes=said, origin=origin)
     recording.check()
     return recording

@@ -48,7 +48,8 @@ class Checkpoints:
 
     def message(self, facts: Mapping[str, int]) -> Messages:
         """The message that says so many facts of each stream are there."""
-        document = {**identity(KIND, self.run), "facts": dict(facts)}
+        origin = {} if self.run.origin is None else {"origin": self.run.origin}
+        document = {**identity(KIND, self.run), **origin, "facts": dict(facts)}
         value = json.dumps(document).encode()
         return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000])
 
@@ -64,6 +65,11 @@ class Checkpoints:
             raise SinkError(f"{url}: the topics hold another run, which cannot be gone on with: {reason}")
         return {str(name): int(count) for name, count in document["facts"].items()}
 
+    def origin(self, settings: Settings, url: str) -> str | None:
+        """What the last checkpoint says the facts were read from; None where there is none."""
+        found = (self._last(settings, url) or {}).get("origin")
+        return found if isinstance(found, str) else None
+
     def _last(self, settings: Settings, url: str) -> dict[str, Any] | None:
         ours = {
             "group.id": f"datagen {self.key}",
@@ -74,6 +80,8 @@ class Checkpoints:
         shared = {name: value for name, value in settings.values.items() if not name.startswith(_OF_PRODUCERS)}
         consumer = Consumer({**shared, **ours}, logger=CLIENT_LOG)
         try:
+            if self.topic not in consumer.list_topics(timeout=_PATIENCE).topics:
+                return None
             consumer.assign([TopicPartition(self.topic, 0, OFFSET_BEGINNING)])
             return self._read(consumer, url)
         except KafkaException as error:

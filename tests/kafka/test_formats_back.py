@@ -258,3 +258,25 @@ def test_topics_of_any_format_are_checked_as_files_are(form, envelope, address, 
     counts = [{(one["name"], one["subject"]): one["passed"] for one in said["findings"]} for said in (files, read_back)]
     assert counts[1].items() <= counts[0].items()
     assert len(counts[1]) > 5
+
+
+def test_a_replay_from_topic_to_topic_is_gone_on_with_exactly_once(address, registry, prefix, tmp_path):
+    world = scenario(tmp_path)
+    command("run", world, "--to", url_of(address, registry, prefix, "avro", "plain"), "-q")
+    source = replay_url(address, registry, (f"{prefix}act",), format="avro")
+    once = url_of(address, registry, f"{prefix}o.", "avro", "plain", exactly_once="true", checkpoints=f"{prefix}c")
+    command("replay", source, "--to", once, "-q", "--limit", 700, "--resume")
+    command("run", world, "--seed", 5, "--to", url_of(address, registry, prefix, "avro", "plain"), "-q")
+    said = json.loads(command("replay", source, "--to", once, "--json", "--no-progress", "--resume").stdout)
+    assert said["resumed"] == 700
+    command(
+        "replay",
+        replay_url(address, registry, (f"{prefix}o.{prefix}act",), format="avro"),
+        "--to",
+        f"parquet:{tmp_path / 'back'}",
+        "-q",
+    )
+    command("run", world, "--to", f"parquet:{tmp_path / 'run'}", "-q")
+    again = facts(tmp_path / "back", f"{prefix}o.{prefix}act")
+    expected = facts(tmp_path / "run", "act")
+    assert again.select(expected.columns).cast(expected.schema).equals(expected)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -48,7 +48,10 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Recording:
-    """Recorded facts in [start, end), microseconds since the epoch. `own`: datagen's, by its conventions of names."""
+    """Recorded facts in [start, end), microseconds since the epoch. `own`: datagen's, by its conventions of names.
+
+    `origin` says where a later process finds the same facts, if that has to be said; then it identifies them, too.
+    """
 
     name: str
     recorded: tuple[Recorded, ...]
@@ -56,6 +59,7 @@ class Recording:
     end: int
     own: bool = False
     notes: tuple[str, ...] = ()
+    origin: str | None = None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -78,7 +82,8 @@ class Recording:
         told = [self.name, self.start, self.end]
         for recorded in self.recorded:
             told += [recorded.stream.name, recorded.stream.schema.to_string()]
-            told += [(g.path.name, g.index, g.first, g.last, g.rows, g.bytes) for g in recorded.groups]
+            groups = [(g.path.name, g.index, g.first, g.last, g.rows, g.bytes) for g in recorded.groups]
+            told += groups if self.origin is None else [self.origin, sum(group.rows for group in recorded.groups)]
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def part(self, start: int | None, end: int | None) -> Recording:
@@ -88,7 +93,7 @@ class Recording:
         recorded = tuple(_part(each, start, end) for each in self.recorded)
         if start >= end or not any(each.groups for each in recorded):
             raise ParameterError(f"{self.name} has no facts in this interval: it has those {interval(self)}")
-        return Recording(self.name, recorded, start, end, self.own, self.notes)
+        return replace(self, recorded=recorded, start=start, end=end)
 
     def batches(self, copies: int = 1) -> Iterator[Batch]:
         """The facts in windows, one batch a stream; the windows are smaller where every fact is to be copied."""
