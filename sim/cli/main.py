@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from sim.cli import logs
 from sim.cli.catalog import scenarios, validate
 from sim.cli.check import check
+from sim.cli.compare import compare
 from sim.cli.demo import demo
 from sim.cli.load import load
 from sim.cli.plan import plan
@@ -40,6 +41,7 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run my.yaml --limit 10                           JSON lines on stdout
   datagen verify storefront --from parquet:out             what came, against what happened
   datagen check parquet:out                                whether it is sound and as declared
+  datagen compare parquet:out csv:other                    in what two data sets differ
   datagen report parquet:out                               its charts, as a page
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
   datagen load storefront --to kafka://… --rate 20k/s      a load test
@@ -133,7 +135,22 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, load, plan, preview, truth, verify, check, report, validate, scenarios, schema, demo):
+for _command in (
+    run,
+    replay,
+    load,
+    plan,
+    preview,
+    truth,
+    verify,
+    check,
+    report,
+    compare,
+    validate,
+    scenarios,
+    schema,
+    demo,
+):
     app.command()(_command)
 
 
