@@ -18,7 +18,7 @@ def kept(output: Output, share: str, source: str = "t") -> None:
         output.rewrite_file(path, 'SELECT * FROM t WHERE order_id IN (SELECT order_id FROM "order")')
 
 
-@mutation("segments", also=["rate", "ages", "time", "cohorts"])
+@mutation("segments", also=["value_segments", "rate", "ages", "time", "cohorts"])
 def segments_are_shuffled(output: Output) -> None:
     for path in output.files("customer"):
         other = "coalesce(lag(tier, 17) OVER (ORDER BY customer_id), tier) AS tier"
