@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self, final
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
 
 from sim.errors import DeliveryError, ParameterError, SinkError
 from sinks.staging import Staged
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.batch import Batch, Stream
+    from sinks.probe import Listener, Probe
     from sinks.target import Target
 
 
@@ -94,13 +95,15 @@ class Sink(ABC):
 
     `durable` says whether committed facts outlive the process, `guarantee` what a consumer may rely on, in words,
     and `interleaved` whether the output is one sequence in which the facts of all streams are in order (so that
-    shards must be merged before they come here).
+    shards must be merged before they come here). `acknowledges` says when the target has a fact that was emitted: when
+    `emit` is done, when `commit` is, or later (then the sink tells its `probe` itself).
     """
 
     scheme: ClassVar[str]
     durable: ClassVar[bool] = False
     guarantee: ClassVar[str] = "none"
     interleaved: ClassVar[bool] = False
+    acknowledges: Literal["emit", "commit", "later"] = "commit"
     damages: frozenset[str] = frozenset()
     """The kinds of damage (`sinks.damage`) that the sink can do to what it writes, with its options."""
     resumable: bool = False
@@ -114,6 +117,9 @@ class Sink(ABC):
         self.report: Report | None = None
         self.blocked = 0.0
         """Seconds for which the sink has waited for its target, as far as it can tell."""
+        self.probe: Probe | None = None
+        """Who wants to know when facts leave and are acknowledged; to be set before `open`."""
+        self._emitted: list[NDArray[np.int64]] = []
         self.stop: threading.Event | None = None
         """Set once the run is to end: a sink that waits for a target which does not answer then raises `Stopped`."""
         self.resuming = False
@@ -164,17 +170,21 @@ class Sink(ABC):
         """
         for batch in batches:
             self._check(batch)
-        return self._stage(batches, due)
+        staged = self._stage(batches, due)
+        staged.due = due
+        return staged
 
     @final
     def emit(self, staged: Staged, upto: int) -> None:
         """Let the facts of `staged` up to number `upto` of their total order go."""
         self._expect("open", "emit")
         self._state = "failed"
-        before = staged.counts
+        before, first = staged.counts, staged.sent
         staged.emit(upto)
         for name, facts in staged.counts.items():
             self._written[name] += facts - before[name]
+        if self.probe is not None and staged.sent > first:
+            self._tell(self.probe, staged.due[first : staged.sent])
         self._state = "open"
 
     @final
@@ -187,6 +197,10 @@ class Sink(ABC):
         self._commit(watermark)
         self.watermark = watermark
         self._committed = dict(self._written)
+        if self.probe is not None:
+            for due in self._emitted:
+                self.probe.acknowledged(due)
+            self._emitted.clear()
         self._state = "open"
 
     @final
@@ -222,6 +236,15 @@ class Sink(ABC):
         """Facts per stream up to the last commit."""
         return dict(self._committed)
 
+    @property
+    def acknowledged(self) -> int:
+        """Facts that the target has by now, as far as is known; may be asked for from any thread."""
+        return sum((self._written if self.acknowledges == "emit" else self._committed).values())
+
+    def listener(self) -> Listener | None:
+        """What reads back what the sink is going to write, once it is open; None where nothing can."""
+        return None
+
     @abstractmethod
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
         """Make ready."""
@@ -248,6 +271,13 @@ class Sink(ABC):
             total = report.acknowledged + sum(report.failed.values())
             lost = total - report.acknowledged
             raise DeliveryError(f"{self.target.url}: {lost} of {total} facts were not acknowledged: {reasons}")
+
+    def _tell(self, probe: Probe, due: NDArray[np.int64]) -> None:
+        probe.left(due)
+        if self.acknowledges == "emit":
+            probe.acknowledged(due)
+        elif self.acknowledges == "commit":
+            self._emitted.append(due)
 
     def _expect(self, state: str, verb: str) -> None:
         if self._state != state:

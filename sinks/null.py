@@ -21,6 +21,7 @@ class Null(Sink):
 
     scheme = "null"
     guarantee = "counted, not kept"
+    acknowledges = "emit"
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)

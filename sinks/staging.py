@@ -29,6 +29,8 @@ class Staged:
         self.batches = tuple(batches)
         self.facts = sum(map(len, self.batches))
         self.sent = 0
+        self.due: Places = np.empty(0, dtype=np.int64)
+        """When each fact is meant to leave, in the total order: microseconds since the epoch."""
         self._places = _places(self.batches)
         self._done = [0] * len(self.batches)
 

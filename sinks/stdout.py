@@ -37,6 +37,7 @@ class Stdout(Sink):
     scheme = "stdout"
     guarantee = "exactly once, in the total order, as far as the reader reads"
     interleaved = True
+    acknowledges = "emit"
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)

@@ -93,7 +93,7 @@ def test_transitions_that_nothing_leads_to_are_impossible():
 
 def test_p_values_are_uniform_where_facts_are_as_declared():
     small = changed(changed(CLUB, "entities.user.initial.count", 150), "entities.user.arrivals.rate", "2/day")
-    assert uneven(p_values("hazards", small, range(SEED * 1000, SEED * 1000 + SEEDS))) == {}
+    assert uneven(p_values("hazards", small, range(SEED * 1000, SEED * 1000 + max(SEEDS // 2, 6)))) == {}
 
 
 def test_the_hazard_of_a_dwell_time_is_that_of_nelson_and_aalen():

@@ -12,6 +12,7 @@ from benchmarks import (
     formats,
     limit,
     pacing,
+    quality,
     resources,
     scale,
     simpy_baseline,
@@ -32,6 +33,7 @@ def once(monkeypatch):
     monkeypatch.setattr(formats, "interleaved", run)
     monkeypatch.setattr(pacing, "interleaved", run)
     monkeypatch.setattr(behaviours, "interleaved", run)
+    monkeypatch.setattr(quality, "interleaved", run)
 
 
 def test_the_engine_benchmark_gives_the_promised_figures(once, tmp_path):
@@ -49,6 +51,13 @@ def test_the_stdout_benchmark_counts_what_is_printed(once, tmp_path):
     result = stdout.measure(500, tmp_path)
     assert result["facts"] > 500
     assert result["facts_per_s"] > 0
+
+
+def test_the_benchmark_of_checks_counts_rows_of_each_section(once, tmp_path):
+    result = quality.measure("40/day", tmp_path / "out", end="2023-01-20")
+    assert result["rows"] > 500
+    assert set(result["rows_per_s_per_core"]) == {"structure", "values"}
+    assert "rows/s and core" in quality.describe(result)
 
 
 def test_the_benchmark_of_behaviours_runs_all_of_them(once, tmp_path, monkeypatch):

@@ -14,7 +14,9 @@ from typer.core import TyperGroup
 from sim.cli import logs
 from sim.cli.catalog import scenarios, validate
 from sim.cli.check import check
+from sim.cli.compare import compare
 from sim.cli.demo import demo
+from sim.cli.load import load
 from sim.cli.plan import plan
 from sim.cli.preview import preview
 from sim.cli.replay import replay
@@ -39,13 +41,16 @@ simulates it and hands the facts, ordered by event time, to a sink. The same sce
   datagen run my.yaml --limit 10                           JSON lines on stdout
   datagen verify storefront --from parquet:out             what came, against what happened
   datagen check parquet:out                                whether it is sound and as declared
+  datagen compare parquet:out csv:other                    in what two data sets differ
   datagen report parquet:out                               its charts, as a page
   datagen replay parquet:out --at now --speed 1x           what was recorded, once more
+  datagen load storefront --to kafka://… --rate 20k/s      a load test
   datagen demo                                             a broker, a stream and a consumer in this terminal
 
 \b
 Exit codes: 0 done; 1 failed while running; 2 bad input; 3 the sink cannot take the facts;
-4 facts were not acknowledged; 130 / 143 ended by Ctrl-C / SIGTERM, after the sink was closed.
+4 facts were not acknowledged; 5 a threshold was crossed;
+130 / 143 ended by Ctrl-C / SIGTERM, after the sink was closed.
 """
 
 
@@ -130,7 +135,22 @@ def _datagen(
     pass
 
 
-for _command in (run, replay, plan, preview, truth, verify, check, report, validate, scenarios, schema, demo):
+for _command in (
+    run,
+    replay,
+    load,
+    plan,
+    preview,
+    truth,
+    verify,
+    check,
+    report,
+    compare,
+    validate,
+    scenarios,
+    schema,
+    demo,
+):
     app.command()(_command)
 
 

@@ -33,14 +33,14 @@ class Latencies:
         """Seconds on average; 0 where there are none."""
         return self.total / self.count if self.count else 0.0
 
-    def add(self, seconds: NDArray[np.float64]) -> None:
-        """Count lengths of time, float64[n] seconds; negative ones as 0."""
+    def add(self, seconds: NDArray[np.float64], weight: int = 1) -> None:
+        """Count lengths of time, float64[n] seconds, each for `weight` of them; negative ones as 0."""
         if not len(seconds):
             return
         seconds = np.maximum(seconds, 0.0)
         place = np.ceil(np.log(np.maximum(seconds, LOWEST) / LOWEST) / _LOG - 1e-9).astype(np.int64)
-        self.counts += np.bincount(np.minimum(place, _BINS - 1), minlength=_BINS)
-        self.total += float(seconds.sum())
+        self.counts += np.bincount(np.minimum(place, _BINS - 1), minlength=_BINS) * weight
+        self.total += float(seconds.sum()) * weight
         self.largest = max(self.largest, float(seconds.max()))
 
     def merge(self, other: Latencies) -> None:
@@ -56,3 +56,9 @@ class Latencies:
         rank = max(1, math.ceil(share * self.count))
         place = int(np.searchsorted(np.cumsum(self.counts), rank))
         return min(self.largest, LOWEST * GROWTH**place)
+
+    def bins(self) -> list[tuple[float, int]]:
+        """The bins that are not empty: the seconds up to which they reach, and how many lengths of time they hold."""
+        places = np.flatnonzero(self.counts)
+        edges = np.minimum(LOWEST * GROWTH ** places.astype(np.float64), self.largest)
+        return list(zip(edges.tolist(), self.counts[places].tolist(), strict=True))

@@ -91,8 +91,9 @@ def deliver(
     outcome: Outcome | None = None,
     opened: bool = False,
     resume: bool = False,
+    closing: bool = True,
 ) -> Outcome:
-    """Open the sink (unless it is `opened` already), hand it every window of `batches` in order, close it.
+    """Open the sink (unless it is `opened` already), hand it every window of `batches` in order, close it if `closing`.
 
     `limit` ends the run after that many facts in the total order, `schedule` says when facts leave (None: as fast as
     possible), `stop` ends it after the window in hand, or at once where a schedule is kept. Errors of the simulation
@@ -116,7 +117,8 @@ def deliver(
         stop.set()
     finally:
         outcome.stopped = stop.is_set()
-        _close(sink, outcome)
+        if closing:
+            _close(sink, outcome)
         outcome.elapsed_s = time.monotonic() - began
     return outcome
 

@@ -24,7 +24,7 @@ class Seam:
             if window.until <= self.at:
                 yield from window.batches
                 continue
-            early, self._rest = _cut(window, self.at)
+            early, self._rest = cut(window, self.at)
             yield from early.batches
             return
 
@@ -36,7 +36,7 @@ class Seam:
                 yield from window.batches
 
 
-def _cut(window: Window, at: int) -> tuple[Window, Window]:
+def cut(window: Window, at: int) -> tuple[Window, Window]:
     """What of a window is before an instant inside it, and the rest, each with a batch for every stream."""
     at = max(at, window.start)
     early, late = [], []

@@ -12,8 +12,13 @@ from sim.quality.finding import SECTIONS, Finding, Section, exact
 Measure = Callable[[Scope], Iterator[Finding]]
 Ask = Callable[[Scope], Iterator[Question]]
 
-ASKED: tuple[Ask, ...] = (columns.questions, times.questions, values.questions, shares.questions)
-"""What is answered in one scan of each stream."""
+ASKED: tuple[tuple[Ask, tuple[Section, ...]], ...] = (
+    (columns.questions, ("structure",)),
+    (times.questions, ("structure", "values")),
+    (values.questions, ("values",)),
+    (shares.questions, ("values",)),
+)
+"""What is answered in one scan of each stream, and the sections that this is for."""
 
 MEASURED: Mapping[Section, tuple[Measure, ...]] = {
     "structure": (files.measure, columns.measure, rows.measure, links.measure, paths.measure),
@@ -33,7 +38,8 @@ def findings(scope: Scope, sections: Iterable[Section] = SECTIONS) -> Iterator[F
     for section in wanted:
         for measure in MEASURED[section]:
             yield from _kept(_guarded(measure(scope), section), wanted)
-    questions = [question for ask in ASKED for question in ask(scope)]
+    asked = (ask for ask, about in ASKED if not {*about}.isdisjoint(wanted))
+    questions = [question for ask in asked for question in ask(scope)]
     yield from _kept(_guarded(answers(scope, questions), wanted[0]), wanted)
 
 

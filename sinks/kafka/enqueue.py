@@ -34,10 +34,12 @@ def enqueue(
     timestamps: Sequence[int],
     partition: int = -1,
     headers: HeaderRows | None = None,
+    report: Callable[..., None] | None = None,
 ) -> Handover:
     """Hand every message over, in order; `timestamps` are milliseconds since the epoch, a value of None is a tombstone.
 
-    They go to `partition`, or each to the one that the client chooses by its key (-1).
+    They go to `partition`, or each to the one that the client chooses by its key (-1). `report` is called with the fate
+    of each of them.
 
     Where the producer's queue is full, waits for room and goes on at the message that was refused, so nothing is lost
     and nothing overtakes. Refused for good are messages that are too large, or all that are left where the producer
@@ -49,7 +51,7 @@ def enqueue(
     nothing = repeat(None)
     # Each header costs the client about 150 ns a message.
     rest: tuple[Iterable[Any], ...] = (timestamps,) if headers is None else (timestamps, headers)
-    calls = map(producer.produce, repeat(topic), left, keys, repeat(partition), nothing, nothing, *rest)
+    calls = map(producer.produce, repeat(topic), left, keys, repeat(partition), repeat(report), nothing, *rest)
     drain = deque[None](maxlen=0).extend
     while True:
         try:
@@ -58,7 +60,7 @@ def enqueue(
         except BufferError:
             place = len(values) - length_hint(left) - 1
             more = () if headers is None else (headers.at(place),)
-            own: tuple[Any, ...] = (partition, None, None, timestamps[place], *more)
+            own: tuple[Any, ...] = (partition, report, None, timestamps[place], *more)
             one = partial(producer.produce, topic, values[place], keys[place], *own)
             began = time.monotonic()
             done.refused.update(_insist(producer, one))

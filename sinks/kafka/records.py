@@ -73,7 +73,7 @@ class Reader:
         self._settings, self._url, self._timeout = settings, url, timeout
         self._trouble = ""
         ours = {"group.id": "datagen-replay", "enable.auto.commit": "false", "enable.partition.eof": "true"}
-        values: dict[str, Any] = {**_for_consumers(settings), **ours, "error_cb": self._on_error}
+        values: dict[str, Any] = {**for_consumers(settings), **ours, "error_cb": self._on_error}
         try:
             self._consumer = Consumer(values, logger=LOG)
         except KafkaException as error:
@@ -153,7 +153,7 @@ class Reader:
             self._trouble = error.str()
 
 
-def _for_consumers(settings: Settings) -> dict[str, str]:
+def for_consumers(settings: Settings) -> dict[str, str]:
     """The settings without those of producers that nobody has given."""
     kept = ("bootstrap.servers", "client.id")
     return {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
@@ -15,6 +17,7 @@ from sinks.damage import marked
 from sinks.kafka.checkpoints import COMPACTED, TOPIC, Checkpoints
 from sinks.kafka.client import Client
 from sinks.kafka.encoding import Encoding
+from sinks.kafka.listening import Listening
 from sinks.kafka.messages import Encoder, Messages
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.settings import resolve
@@ -25,7 +28,6 @@ from sinks.staging import Staged
 from sinks.target import Options, Target
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 ONCE = "every committed fact once, visible together with a checkpoint, in order per key within a topic"
@@ -66,6 +68,7 @@ class Kafka(Sink):
         options.finish(settings=True)
         check_template(self._template)
         self.resumable = self._once
+        self.acknowledges = "commit" if self._once else "later"
         if self._once:
             self.guarantee = f"exactly once for consumers that read committed facts: {ONCE}"  # type: ignore[misc]
         self._client: Client | None = None
@@ -75,6 +78,8 @@ class Kafka(Sink):
         self._encoders: dict[str, Encoder] = {}
         self._pending: list[Batch] = []
         self._by_count: dict[int, Partitions] = {}
+        self.staged = 0
+        """Facts that were encoded ahead of their time."""
 
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
         topics = {stream.name: name(self._template, run.scenario, stream.name) for stream in streams}
@@ -82,7 +87,8 @@ class Kafka(Sink):
         if self._once:
             self._checkpoints = Checkpoints(self._checkpoint_topic, self._template, run)
             settings = settings.within_transactions(f"datagen {self._checkpoints.key}", TIMEOUT_MS)
-        self._client = Client(settings, self.target.url, self.stop)
+        watched = self.probe is not None and not self._once
+        self._client = Client(settings, self.target.url, self.stop, prompt=watched)
         self._client.connect(self._timeout)
         # First the schemas: where the registry refuses one, no topic is left behind.
         prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]
@@ -152,10 +158,25 @@ class Kafka(Sink):
             self._transactions.commit(self._checkpoints.message(self._there))
             self.blocked += time.monotonic() - began
 
-    def _send(self, messages: Messages) -> None:
+    @property
+    def acknowledged(self) -> int:
+        """Facts of which the brokers have said that they have them, or which are committed in transactions."""
+        if self._client is None or self._once:
+            return sum(self._committed.values())
+        return self._client.acknowledged - self._client.graves
+
+    def listener(self) -> Listening:
+        """Reads the topics back, by the header `due`."""
+        topics = [encoder.topic for encoder in self._encoders.values()]
+        return Listening(self._settings, self.target.url, tuple(topics), self._timeout, committed=self._once)
+
+    def _send(self, messages: Messages, hear: Callable[[], None] | None = None) -> None:
         assert self._client is not None
         waited = self._client.waited
-        (self._transactions or self._client).send(messages)
+        if self._transactions is None:
+            self._client.send(messages, hear)
+        else:
+            self._transactions.send(messages)
         self.blocked += self._client.waited - waited
 
     def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
@@ -185,13 +206,31 @@ class _Encoded(Staged):
 
     def __init__(self, sink: Kafka, batches: Sequence[Batch], due: NDArray[np.int64]) -> None:
         super().__init__(sink, batches)
+        self._number = sink.staged
+        sink.staged += self.facts
         self._messages = [
             sink._encoders[batch.stream.name].in_order(marked(batch), due[places])
             for batch, places in zip(batches, self._places, strict=True)
         ]
 
     def _send(self, upto: int, first: Sequence[int], last: Sequence[int]) -> None:
-        for batch, messages, start, end in zip(self.batches, self._messages, first, last, strict=True):
+        parts = zip(self.batches, self._messages, self._places, first, last, strict=True)
+        for batch, messages, places, start, end in parts:
             if start < end:
-                self.sink._send(messages.part(start, end))
+                self._send_part(messages, places, start, end)
                 self.sink._there[batch.stream.name] += end - start
+
+    def _send_part(self, messages: Messages, places: NDArray[np.int64], start: int, end: int) -> None:
+        """Send a part, of which those facts go by themselves that are watched."""
+        probe = self.sink.probe
+        if probe is None or self.sink.acknowledges != "later":
+            self.sink._send(messages.part(start, end))
+            return
+        watched = start + np.flatnonzero((places[start:end] + self._number) % probe.every == 0)
+        for place, due in zip(watched.tolist(), self.due[places[watched]].tolist(), strict=True):
+            if start < place:
+                self.sink._send(messages.part(start, place))
+            self.sink._send(messages.part(place, place + 1), partial(probe.acknowledged_one, due))
+            start = place + 1
+        if start < end:
+            self.sink._send(messages.part(start, end))

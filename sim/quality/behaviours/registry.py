@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sim.model.model import Model
-from sim.quality.behaviours import births, hazards, rates
+from sim.quality.behaviours import births, followers, funnels, hazards, queueing, rates
 from sim.quality.behaviours.reading import Facts
 from sim.quality.finding import Finding, unmeasured
 
@@ -15,6 +15,9 @@ BEHAVIOURS: Mapping[str, Measure] = {
     "rates": rates.measure,
     "hazards": hazards.measure,
     "births": births.measure,
+    "funnels": funnels.measure,
+    "followers": followers.measure,
+    "queueing": queueing.measure,
 }
 """What is measured, by kind."""
 

@@ -15,18 +15,19 @@ from scipy import stats
 from sim.maths.distributions import DurationDistribution
 from sim.quality.behaviours.members import Stays
 from sim.quality.behaviours.reading import Floats, Indices, Times
+from sim.quality.behaviours.tables import cdf_of
 from sim.quality.finding import Finding, statistical
 
 _FEWEST = 20
 _MOST = 50_000
-_GRID = 8192
+_GRID = 2048
 
 
 def tabulated(length: DurationDistribution, most: float) -> tuple[Floats, Floats]:
     """Lengths up to `most`, ascending, and the distribution function there: for interpolation."""
     even = np.linspace(0.0, max(most, 1.0), _GRID)
     grid = np.unique(np.concatenate([even, np.geomspace(1.0, max(most, 2.0), _GRID)]))
-    return grid, length.cdf(grid)
+    return grid, cdf_of(length, grid)
 
 
 def share_within(length: DurationDistribution, times: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import special
 
 from sim.maths.ages import AgeCurve
 from sim.maths.arrays import ascending
@@ -87,6 +88,17 @@ class AgeTable:
         return self.at(edges[:-1]), self.at(np.maximum(edges[1:] - 1, edges[:-1]))
 
 
+def cdf_of(length: DurationDistribution, x: Floats) -> Floats:
+    """P(X <= x) of lengths of time, float64[n]; what takes a series a value is taken from SciPy, in bulk."""
+    if length.type == "gamma":
+        found = special.gammainc(length.shape, np.maximum(x, 0.0) * length.shape / length.mean())
+    elif length.type == "beta" and length.high > length.low:
+        found = special.betainc(length.a, length.b, np.clip((x - length.low) / (length.high - length.low), 0.0, 1.0))
+    else:
+        found = length.cdf(x)
+    return np.asarray(found, dtype=np.float64)
+
+
 class Base:
     """A hazard that accumulates with the time spent in a state: H(u) at u microseconds.
 
@@ -113,7 +125,7 @@ class Dwelling(Base):
         self.even = False
         low = np.geomspace(1.0, max(longest, 2), 6000)
         grid = np.unique(np.concatenate([[0.0], low, np.linspace(0, max(longest, 2), 6001)]))
-        shares = np.array([probability * way.cdf(grid) for probability, way in ways])
+        shares = np.array([probability * cdf_of(way, grid) for probability, way in ways])
         left = np.maximum(1 - shares.sum(axis=0), 0.0)
         before, after = left[:-1], left[1:]
         gone = before - after

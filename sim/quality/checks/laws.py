@@ -169,11 +169,12 @@ def _clamped(law: Law, least: float, most: float) -> Law:
 
 
 def _rounded(law: Law, step: float) -> Law | None:
-    """To multiples of `step`; what lay anywhere within half a step of them is there now."""
+    """To multiples of `step`; what lay anywhere within half a step of them is there now, halves at the even one."""
     if law.whole:
         return law if step <= 1 and abs(1 / step - round(1 / step)) < 1e-9 else None
-    return Law(
-        lambda x: law.left((np.rint(x / step) - 0.5) * step),
-        lambda x: law.right((np.rint(x / step) + 0.5) * step),
-        None,
-    )
+
+    def up_to(place: Floats) -> Floats:
+        edge = (place + 0.5) * step
+        return np.where(place % 2 == 0, law.right(edge), law.left(edge))
+
+    return Law(lambda x: up_to(np.rint(x / step) - 1), lambda x: up_to(np.rint(x / step)), None)

@@ -1,0 +1,123 @@
+"""What follows from facts: how many facts of a stream follow from each fact of another, and how long after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from sim.attributes.expressions import Program
+from sim.batch import Stream
+from sim.model.model import Follower, Model
+from sim.quality.behaviours.counts import followers
+from sim.quality.behaviours.reading import (
+    Facts,
+    Indices,
+    NotMeasurable,
+    Times,
+    chosen,
+    columns,
+    count,
+    instant,
+    quoted,
+    require,
+)
+from sim.quality.behaviours.survival import lengths
+from sim.quality.behaviours.walks import disturbed, ends_of
+from sim.quality.finding import Finding, unmeasured
+
+_MOST = 300_000
+
+
+def measure(facts: Facts, model: Model) -> Iterator[Finding]:
+    """Findings on every stream that follows from another, the children of streams included."""
+    direct = [child for activity in model.activities for child in activity.children]
+    for follower in _all([*direct, *model.followers]):
+        try:
+            yield from _measured(facts, model, follower)
+        except NotMeasurable as why:
+            yield unmeasured("behaviour", "followers", follower.name, str(why))
+
+
+def _all(followers: list[Follower]) -> Iterator[Follower]:
+    for follower in followers:
+        yield follower
+        yield from _all(list(follower.children))
+
+
+def _measured(facts: Facts, model: Model, follower: Follower) -> Iterator[Finding]:
+    trigger = follower.trigger
+    require(facts, trigger.source)
+    require(facts, follower.name)
+    source = next(stream for stream in model.streams if stream.name == trigger.source)
+    if source.id not in follower.stream.schema.names:
+        raise NotMeasurable("its facts do not name the fact that they follow from")
+    share = min(1.0, _MOST / max(count(facts, source.name), count(facts, follower.name), 1))
+    ids, times = _causes(facts, source, trigger.where, share)
+    link = quoted(source.id)
+    cause, when = columns(
+        facts,
+        f"SELECT {link}::BIGINT AS a, {instant('event_time')} AS b"
+        f" FROM {quoted(follower.name)} WHERE {chosen(source.id, share)} ORDER BY 1, 2",
+    )
+    ends = _horizons(facts, model, follower, source, share, ids)
+    outside = disturbed(facts, model, follower.name)
+    calm = np.ones(len(ids), dtype=np.bool_) if outside is None else outside.number(times) < 0
+    ids, times, ends = ids[calm], times[calm], ends[calm]
+    place = np.minimum(np.searchsorted(ids, cause), max(len(ids) - 1, 0))
+    known = ids[place] == cause if len(ids) else np.zeros(len(cause), dtype=np.bool_)
+    many = np.bincount(place[known], minlength=len(ids))
+    yield from followers(follower.name, trigger.count, trigger.probability, trigger.after, many, ends - times)
+    if trigger.after is not None:
+        found = (when[known] - times[place[known]]).astype(np.float64)
+        horizons = (ends - times)[place[known]].astype(np.float64)
+        yield from lengths("delays", follower.name, trigger.after, found, horizons)
+
+
+def _causes(facts: Facts, source: Stream, where: Program | None, share: float) -> tuple[Indices, Times]:
+    """The facts that something follows from, those for which the condition holds: ids, ascending, and times."""
+    wanted = chosen(source.id, share)
+    if where is None:
+        ids, times = columns(
+            facts,
+            f"SELECT {quoted(source.id)}::BIGINT AS a, {instant('event_time')} AS b FROM {quoted(source.name)}"
+            f" WHERE {wanted} ORDER BY 1",
+        )
+        return ids, times
+    if not where.reads <= set(source.schema.names):
+        raise NotMeasurable("whether a fact leads to others depends on more than the fact")
+    read = ", ".join(_naked(source.schema.field(name)) for name in sorted(where.reads))
+    table = facts.db.execute(
+        f"SELECT {quoted(source.id)}::BIGINT AS {quoted('datagen id')}, {instant('event_time')} AS"
+        f" {quoted('datagen time')}, {read} FROM {quoted(source.name)} WHERE {wanted} ORDER BY 1"
+    ).to_arrow_table()
+    frame = pl.DataFrame(table)
+    holds = frame.select(where.expression.alias("holds")).to_series().fill_null(False).to_numpy()
+    return frame["datagen id"].to_numpy()[holds], frame["datagen time"].to_numpy()[holds]
+
+
+def _naked(column: pa.Field) -> str:
+    """A column as conditions read it: text, and times of UTC without a zone."""
+    name = quoted(column.name)
+    if pa.types.is_timestamp(column.type):
+        return f"{name} AT TIME ZONE 'UTC' AS {name}"
+    return f"{name}::VARCHAR AS {name}" if pa.types.is_dictionary(column.type) else name
+
+
+def _horizons(facts: Facts, model: Model, follower: Follower, source: Stream, share: float, ids: Indices) -> Times:
+    """When nothing more would follow from each fact, int64[n]."""
+    population = model.populations[follower.population]
+    cutting = any(one.machine is not None and one.machine.cut.any() for one in model.lineage(population))
+    if not cutting or follower.trigger.outlives:
+        return np.full(len(ids), model.end)
+    key = f"{population.name}_id"
+    if key not in source.schema.names:
+        raise NotMeasurable("it is cut off by states of what the entity belongs to")
+    own, who = columns(
+        facts,
+        f"SELECT {quoted(source.id)}::BIGINT AS a, {quoted(key)}::BIGINT AS b FROM {quoted(source.name)}"
+        f" WHERE {chosen(source.id, share)} ORDER BY 1",
+    )
+    return ends_of(facts, model, population, who[np.searchsorted(own, ids)])
