@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json as encoder
+import time
 from dataclasses import asdict
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,14 +14,16 @@ import typer
 
 from sim.cli import when
 from sim.cli.options import AsJson, End, Override, Quiet, Start
+from sim.cli.progress import EVERY
 from sim.cli.values import parse_overrides, parse_pairs
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sim.quality.checks.scope import Scope
     from sim.quality.declared import Declared
+    from sim.quality.finding import Finding
     from sim.quality.manifest import Manifest
     from sim.quality.score import Verdict
 
@@ -91,7 +95,7 @@ def check(
 
     if scenario is None and any((override, start, end)):
         raise ParameterError("--set, --start and --end are about a scenario: name it with --scenario")
-    tell = _silent if quiet or json else _aside
+    tell = _silent if quiet else _aside()
     overrides = parse_overrides(override or [], **when.interval(start, end))
     with opened(data, parse_pairs("-X", setting or []), _streams(data, scenario, overrides), tell) as dataset:
         known = _declared(dataset.manifest, scenario, overrides, quiet)
@@ -118,8 +122,14 @@ def document(verdict: Verdict, scope: Scope) -> dict[str, Any]:
         "alpha": verdict.alpha,
         "data": scope.dataset.url,
         "scenario": scope.declared.scenario.name if scope.declared else None,
-        "findings": [asdict(finding) for finding in verdict.findings],
+        "findings": [_object(finding) for finding in verdict.findings],
     }
+
+
+def _object(finding: Finding) -> dict[str, Any]:
+    """A finding as plain values; what is not finite is null, as JSON has no word for it."""
+    values = asdict(finding)
+    return {key: None if isinstance(own, float) and not isfinite(own) else own for key, own in values.items()}
 
 
 def _streams(data: str, scenario: str | None, overrides: Mapping[str, str]) -> Any:
@@ -145,8 +155,17 @@ def _declared(
     return known
 
 
-def _aside(line: str) -> None:
-    typer.echo(f"checking: {line}", err=True)
+def _aside() -> Callable[[str], None]:
+    """Says on stderr what is being done, every few seconds."""
+    last = time.monotonic()
+
+    def tell(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            typer.echo(f"checking: {line}", err=True)
+
+    return tell
 
 
 def _silent(line: str) -> None:

@@ -56,7 +56,8 @@ def _samples(scope: Scope, stream: str, own: Sequence[tuple[Declaration, Law]]) 
     ]
     table = scope.dataset.arrow(f"SELECT {', '.join(columns)} FROM {quoted(stream)} WHERE {chosen}")
     for values in table.columns:
-        yield np.asarray(values.drop_null().to_numpy(), np.float64)
+        # Sorted, so that neither shards nor threads decide which value gets which random number.
+        yield np.sort(np.asarray(values.drop_null().to_numpy(), np.float64))
 
 
 def _finding(declaration: Declaration, law: Law, values: Floats) -> Finding:
