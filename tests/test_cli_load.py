@@ -68,15 +68,27 @@ def test_a_crossed_threshold_has_an_exit_code_of_its_own(small):
     assert "kept: errors > 0 (0)" in crossed.stdout
 
 
-def test_the_search_says_each_step_and_the_limit(small):
+def test_the_search_says_each_step_and_the_limit(small, tmp_path):
     words = ("load", small, "--to", "null:", "--find-limit", "--rate", "100/s", "--at-most", "200/s")
-    done = invoke(*words, "--duration", "500ms", "--json", "--fail-if", "achieved > 150/s")
+    done = invoke(
+        *words,
+        "--duration",
+        "500ms",
+        "--json",
+        "--fail-if",
+        "achieved > 150/s",
+        "--report",
+        str(tmp_path / "limit.html"),
+    )
     report = json.loads(done.stdout)
     assert done.exit_code == 0
     assert [step["carried"] for step in report["steps"]][:2] == [True, False]
     assert 100 <= report["limit"]["carried_per_s"] <= 165
     assert report["limit"]["failed_by"][0]["expression"] == "achieved > 150/s"
     assert len(done.stderr.splitlines()) == len(report["steps"])
+    page = (tmp_path / "limit.html").read_text()
+    assert "The search" in page
+    assert "achieved &gt; 150/s" in page
 
 
 def test_a_search_in_which_nothing_is_carried_has_crossed_a_threshold(small):

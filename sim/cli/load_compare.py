@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sim.cli.load_words import outcome, worded
+from sim.cli.load_words import SHOWN, outcome, worded
 from sim.cli.show import stdout
 from sim.delivery.load.metrics import LATENCIES, METRICS, POINTS, Metric
 from sim.errors import ParameterError
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+MANIFOLD = 9.0
+"""Changes, as shares, from which on they are told as multiples."""
+
+PLAIN = ("offered", "achieved", "errors", "unsent", "cpu", "machine")
+
 SAME = 0.05
 """The share by which figures differ from test to test without a reason: up to that they are called alike."""
 
@@ -31,6 +36,9 @@ def compared(before: Path, after: Path, thresholds: Sequence[Threshold], *, json
     old, new = read(before), read(after)
     judged = [one.judge(new, old) for one in thresholds]
     rows = list(differences(old, new))
+    shown = [
+        row for row in rows if row["metric"].removeprefix("e2e.").removeprefix("lag.") in ("limit", *PLAIN, *SHOWN)
+    ]
     if json:
         document = {"before": str(before), "after": str(after), "metrics": rows, "thresholds": judged}
         typer.echo(encoder.dumps(document))
@@ -38,11 +46,11 @@ def compared(before: Path, after: Path, thresholds: Sequence[Threshold], *, json
         console = stdout()
         for name, report in (("before", old), ("after", new)):
             console.print(f"{name}: {described(report)}", markup=False, soft_wrap=True)
-        console.print(_table(rows))
+        console.print(_table(shown))
         for one in judged:
             console.print(outcome(one), markup=False, soft_wrap=True)
     if page is not None:
-        _page(old, new, rows).write(page)
+        _page(old, new, shown).write(page)
     return any(one["crossed"] for one in judged)
 
 
@@ -67,7 +75,7 @@ def described(report: Document) -> str:
 
 def differences(old: Document, new: Document) -> Iterator[Document]:
     """Every metric that both have: its value before and after, the change as a share, and what it means."""
-    names = ["offered", "achieved", "errors", "unsent", "cpu", "machine"]
+    names = list(PLAIN)
     if "limit" in old and "limit" in new:
         first, last = (report["limit"]["carried_per_s"] for report in (old, new))
         yield _row("limit", "rate", first, last, "more")
@@ -98,8 +106,9 @@ def _word(old: float | None, new: float | None, good: str) -> str:
 
 
 def _cells(row: Document) -> tuple[str, str, str, str, str]:
-    change = "" if row["change"] is None else f"{row['change']:+.1%}"
-    return row["metric"], worded(row["before"], row["unit"]), worded(row["after"], row["unit"]), change, row["is"]
+    change = row["change"]
+    said = "" if change is None else f"{change:+.1%}" if change < MANIFOLD else f"{change + 1:,.0f} times"
+    return row["metric"], worded(row["before"], row["unit"]), worded(row["after"], row["unit"]), said, row["is"]
 
 
 def _table(rows: Sequence[Document]) -> Table:
@@ -115,13 +124,13 @@ def _table(rows: Sequence[Document]) -> Table:
 
 
 def _page(old: Document, new: Document, rows: Sequence[Document]) -> Page:
-    from sim.cli.load_page import by_share
+    from sim.cli.load_page import by_share, sentence
     from sim.pages.page import Cell, Page
 
     page = Page("Two load tests", f"{old['scenario']} to {old['to']}")
     section = page.section("Difference")
     for name, report in (("Before", old), ("After", new)):
-        section.text(f"{name}: {described(report)}. {report['verdict']['text']}.")
+        section.text(f"{name}: {described(report)}. {sentence(report['verdict']['text'])}")
     tones = {"better": "good", "worse": "bad"}
     cells = [(*_cells(row)[:4], Cell(row["is"], tones.get(row["is"], "plain"))) for row in rows]  # type: ignore[arg-type]
     section.table(("metric", "before", "after", "change", ""), cells, align=["left", "right", "right", "right", "left"])

@@ -37,11 +37,11 @@ def page_of(document: Document) -> Page:
     page = Page(f"{what}: {document['scenario']} to {document['to']}", _subtitle(document), _about(document))
     summary = page.section("Verdict")
     if document.get("steps"):
-        summary.text(_sentence(limit_sentence(document)))
+        summary.text(sentence(limit_sentence(document)))
     if "ack" not in document:
         return page
     summary.tiles(tiles(document))
-    summary.text(_sentence(document["verdict"]["text"]))
+    summary.text(sentence(document["verdict"]["text"]))
     if document["thresholds"]:
         summary.table(("threshold", "found", "result"), _thresholds(document))
     if document.get("steps"):
@@ -54,7 +54,8 @@ def page_of(document: Document) -> Page:
     return page
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Words of a report as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."
 
 
@@ -119,7 +120,7 @@ def _search(section: Section, document: Document) -> None:
     section.chart(
         lines(
             frame, "offered", "seconds", by="quantile", points=True, title="Latency by offered rate", rules=rules,
-            x_axis=Axis("facts a second offered", "~s", log=True), y_axis=Axis("milliseconds", ",~g", log=True),
+            x_axis=Axis("facts a second offered", "~s", log=True), y_axis=Axis("milliseconds", ",~r", log=True),
         )
     )  # fmt: skip
     rows = [
@@ -144,9 +145,9 @@ def _search(section: Section, document: Document) -> None:
 
 
 def _throughput(section: Section, document: Document) -> None:
-    section.text(_sentence(rates(document)))
+    section.text(sentence(rates(document)))
     for remark in remarks(document):
-        section.text(_sentence(remark))
+        section.text(sentence(remark))
     columns = {"offered": "offered_per_s", "sent": "sent_per_s", "acknowledged": "achieved_per_s"}
     frame = over_time(document, columns)
     section.chart(
@@ -178,18 +179,18 @@ def _latency(section: Section, document: Document) -> None:
         section.chart(
             lines(
                 frame, "seconds", "value", by="series", title=f"Latency {title}, by when facts were due",
-                rules=_warm(document), x_axis=SECONDS, y_axis=Axis("milliseconds", ",~g", zero=True),
+                rules=_warm(document), x_axis=SECONDS, y_axis=Axis("milliseconds", ",~r", zero=True),
             )
         )  # fmt: skip
 
 
 def _machine(section: Section, document: Document) -> None:
-    section.text(_sentence(processors(document)))
+    section.text(sentence(processors(document)))
     lag = over_time(document, {name: f"lag_{name}_s" for name in ("p50", "p99", "max")}, 1000)
     section.chart(
         lines(
             lag, "seconds", "value", by="series", title="How late facts left", size="half", rules=_warm(document),
-            x_axis=SECONDS, y_axis=Axis("milliseconds", ",~g", zero=True),
+            x_axis=SECONDS, y_axis=Axis("milliseconds", ",~r", zero=True),
         )
     )  # fmt: skip
     cpu = over_time(document, {"generator (1 = one core)": "cpu_generator", "machine (1 = all cores)": "cpu_machine"})
@@ -231,7 +232,7 @@ def by_share(timed: Mapping[str, Document]) -> Chart:
     return lines(
         frame, "rare", "milliseconds", by="series", title="Latency by share of facts", curve="step-after",
         x_axis=Axis("share of facts that were as fast", log=True, labels=labels),
-        y_axis=Axis("milliseconds", ",~g", log=True),
+        y_axis=Axis("milliseconds", ",~r", log=True),
     )  # fmt: skip
 
 

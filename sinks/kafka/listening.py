@@ -72,9 +72,20 @@ class Listening:
                 raise SinkError(f"{self.url}: there is no topic {topic!r}")
             for number in known.partitions:
                 place = TopicPartition(topic, number)
-                place.offset = consumer.get_watermark_offsets(place, timeout=self.timeout)[1]
+                place.offset = self._end(consumer, place)
                 found.append(place)
         return found
+
+    def _end(self, consumer: Consumer, place: TopicPartition) -> int:
+        """Where a partition ends; one that was just created has no leader at first."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                return int(consumer.get_watermark_offsets(place, timeout=self.timeout)[1])
+            except KafkaException:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_WAIT)
 
 
 def _take(consumer: Consumer, tell: Tell) -> None:

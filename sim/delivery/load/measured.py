@@ -111,6 +111,8 @@ class Measured:
             ("cpu_machine", "machine", 1.0 / CORES),
         ):
             points[key] = _rounded(np.diff(self.readings.by(name, edges)) / widths * scale)
+        # A reading that was held up tells of more time than it seems to.
+        points["cpu_machine"] = [min(1.0, share) for share in points["cpu_machine"]]
         spreads = {"ack": self.recorder.acks, "lag": self.recorder.lag}
         for name, spread in (spreads | ({"e2e": self.recorder.arrivals} if self.listened else {})).items():
             for key, values in _quantiles(spread.parts[: len(edges) - 1]).items():

@@ -7,6 +7,7 @@ counts with the time for which it has been waiting at the end, so that a target 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -51,10 +52,15 @@ class Spread:
 
 
 class Recorder:
-    """Hears of facts as the probe of a sink; `every` of them one is watched where the target acknowledges later."""
+    """Hears of facts as the probe of a sink; `every` of them one is watched where the target acknowledges later.
 
-    def __init__(self, trial: Trial, later: bool) -> None:
+    `full` is set once all facts of the trial have left.
+    """
+
+    def __init__(self, trial: Trial, later: bool, full: threading.Event | None = None) -> None:
         self.trial = trial
+        self._full = full
+        self._count = 0
         self.every = trial.every
         self.began: float | None = None
         """Seconds since the epoch at which the schedule began, once a fact has left."""
@@ -72,6 +78,9 @@ class Recorder:
             first = float(self.trial.profile.due(np.zeros(1))[0])
             self.began = float(due[0]) / _MICROSECONDS - first
         self._left.append((due, _now()))
+        self._count += len(due)
+        if self._full is not None and self._count >= self.trial.facts:
+            self._full.set()
 
     def acknowledged(self, due: Instants) -> None:
         """The target has these facts."""

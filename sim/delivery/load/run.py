@@ -43,8 +43,8 @@ class Bench:
 
         Waits in the end until all that was sent is acknowledged, and has come back, or nothing more happens.
         """
-        recorder = Recorder(trial, self.sink.acknowledges == "later")
         over, outcome = threading.Event(), Outcome()
+        recorder = Recorder(trial, self.sink.acknowledges == "later", over)
         watch = Watch(recorder, self.sink, over, self.stop, self.ear.processes, self.tell)
         self.sink.probe = self.ear.recorder = recorder
         heard, blocked = self.ear.heard, self.sink.blocked
@@ -61,7 +61,9 @@ class Bench:
             self.ear.recorder = None
             self.supply.give_back(outcome.facts, outcome.watermark)
         recorder.finish(ended, self.ear.listens)
-        found = Measured(recorder, watch.readings, min(ended, trial.duration), min(watch.acknowledged, recorder.sent))
+        # The last fact may be due long before the end.
+        until = trial.duration if recorder.sent >= trial.facts else min(ended, trial.duration)
+        found = Measured(recorder, watch.readings, until, min(watch.acknowledged, recorder.sent))
         return replace(
             found,
             blocked_s=self.sink.blocked - blocked,

@@ -10,7 +10,7 @@ from sim.delivery.profiles import Profile
 WATCHED = 2_000
 """Facts a second, at most, whose acknowledgements are watched one by one."""
 
-_BINS = 240
+_BINS = 120
 _LENGTHS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 

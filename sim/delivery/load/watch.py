@@ -96,7 +96,8 @@ class Watch(threading.Thread):
         self._recorder.drain()
         if self._recorder.began is None:
             return
-        now, spent = self.seconds, used(self._others)
+        spent = used(self._others)
+        now = self.seconds
         self._note(now, spent)
         if self._tell is not None:
             self._tell(now, self._recorder)
