@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+from evidence import ALPHA
 from scipy import stats
 from worlds import SEED, model
 
@@ -47,7 +48,7 @@ def measured(kind: str, mapping: Mapping[str, Any], run: InMemory) -> list[Findi
 
 def failed(kind: str, mapping: Mapping[str, Any], run: InMemory) -> set[str]:
     """The names of the checks that do not hold for a run of which `mapping` is declared."""
-    return {finding.name for finding in grade(measured(kind, mapping, run)).failed}
+    return {finding.name for finding in grade(measured(kind, mapping, run), ALPHA).failed}
 
 
 def changed(mapping: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def kept(output: Output, share: str, source: str = "t") -> None:
         output.rewrite_file(path, 'SELECT * FROM t WHERE order_id IN (SELECT order_id FROM "order")')
 
 
-@mutation("segments", also=["rate", "ages", "time", "cohorts"])
+@mutation("segments", also=["value_segments", "rate", "ages", "time", "cohorts"])
 def segments_are_shuffled(output: Output) -> None:
     for path in output.files("customer"):
         other = "coalesce(lag(tier, 17) OVER (ORDER BY customer_id), tier) AS tier"
@@ -59,3 +59,18 @@ def the_evening_is_quiet(output: Output) -> None:
 @mutation("rate")
 def a_tenth_of_all_orders_is_missing(output: Output) -> None:
     kept(output, "0.85")
+
+
+@mutation("value_segments")
+def the_best_customers_spend_less(output: Output) -> None:
+    spent = "CASE WHEN c.tier = 'vip' THEN t.amount * 0.8 ELSE t.amount END"
+    columns = f"SELECT t.* REPLACE ({spent} AS amount, {spent} + 5 AS total)"
+    for path in output.files("order"):
+        output.rewrite_file(path, f"{columns} FROM {BORN} ORDER BY t.event_time, order_id")
+
+
+@mutation("follower_counts", also=["followers"])
+def lines_are_lost(output: Output) -> None:
+    for path in output.files("order_line"):
+        kept_rows = "hash(order_line_id) % 10 > 0 ORDER BY event_time, order_line_id"
+        output.rewrite_file(path, f"SELECT * FROM t WHERE {kept_rows}")

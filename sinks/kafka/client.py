@@ -29,19 +29,20 @@ LOG.addHandler(logging.NullHandler())
 
 _TRY = 0.5
 _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
-_HOPELESS = frozenset(
+_OF_TOPICS = frozenset(
     {
-        KafkaError._MSG_TIMED_OUT,
-        KafkaError._FATAL,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
-        KafkaError._AUTHENTICATION,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
-
+_HOPELESS = _OF_TOPICS | {
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._FATAL,
+    KafkaError._AUTHENTICATION,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
 
 _PASSING = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 """Why messages fail in a transaction that is sent again as a whole."""
@@ -93,7 +94,7 @@ class Client:
         self.hopeless: str | None = None
         self._settings = settings
         self.url = self._url = url
-        self._trouble = self._refusal = ""
+        self._trouble = self._refusal = self._fatal = ""
         self._left: int | None = None
         ours: dict[str, Any] = {"error_cb": self._on_error, "on_delivery": self._on_delivery}
         # Of every message hearing costs 0.1 us of 0.7.
@@ -154,7 +155,7 @@ class Client:
             some = ready.rows(first, first + way.at_once)
             done = way.hand_over(some)
             self.handed += len(some.values)
-            self._failed.update(done.refused)
+            self._note(done.refused)
             self._lost += done.refused.total()
             self._refused += done.refused.total()
             self._lasting = next(iter(done.refused), self._lasting)
@@ -173,6 +174,12 @@ class Client:
         """How many messages failed, by reason."""
         self._learn()
         return self._failed
+
+    def _note(self, refused: Counter[str]) -> None:
+        """Count what the client library has refused; after a fatal error, for the reason of that."""
+        if refused:
+            self.producer.poll(0)
+            self._failed[self._fatal or next(iter(refused))] += refused.total()
 
     def standing(self) -> Standing:
         """The account as it is now."""
@@ -215,7 +222,7 @@ class Client:
         try:
             self._left = self._settle()
         finally:
-            self._watch.stop()
+            self._watch.stop(self._left == 0 and not self._lost)
             if self._prompt is not None:
                 self._prompt.stop()
 
@@ -228,7 +235,7 @@ class Client:
     def _settle(self) -> int:
         patience = self._patience()
         seen, since = len(self.producer), time.monotonic()
-        while left := self.producer.flush(_TRY):
+        while left := self._flush():
             if left != seen:
                 seen, since = left, time.monotonic()
             elif time.monotonic() - since > patience:
@@ -238,6 +245,13 @@ class Client:
             self._failed["unaccounted for"] += missing
             self._lost += missing
         return 0
+
+    def _flush(self) -> int:
+        try:
+            return self.producer.flush(_TRY)
+        except KafkaException:  # after a fatal error nothing will get through any more
+            self.purge()
+            return 0
 
     def _patience(self) -> float:
         values = self._settings.values
@@ -259,13 +273,18 @@ class Client:
             self._fail(topic, error, count)
 
     def _fail(self, topic: str, error: KafkaError, count: int) -> None:
-        self._failed[error.str()] += count
+        self._failed[self._reason(error, topic)] += count
         self._lost += count
         if self._transactional and error.code() in _PASSING:
             return
         self._lasting = error.str()
         if error.code() in _HOPELESS or error.fatal():
             self.hopeless = f"topic {topic!r}: {error.str()}{self._because()}"
+
+    def _reason(self, error: KafkaError, topic: str) -> str:
+        if self._fatal:
+            return self._fatal
+        return f"topic {topic!r}: {error.str()}" if error.code() in _OF_TOPICS else error.str()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
@@ -274,7 +293,7 @@ class Client:
             # Final at the start; later it may pass, as where a broker restarts, and time-outs will tell.
             self._refusal = error.str()
         if error.fatal():
-            self.hopeless = error.str()
+            self.hopeless = self._fatal = self._settings.redact(error.str())
 
     def _because(self) -> str:
         return f" ({self._trouble})" if self._trouble else ""

@@ -112,6 +112,7 @@ class Encoder:
         keys: Keys,
         headers: Headers | None = None,
         partitions: Partitions | None = None,
+        deleted: str | None = None,
     ) -> None:
         self.topic = topic
         self._envelope = values.envelope
@@ -119,6 +120,7 @@ class Encoder:
         self._values = values
         self._keys = keys
         self._headers = headers or Headers({})
+        self._deleted = deleted
         self._partitions = partitions if keys.are_numbers else None
 
     def encode(self, batch: Batch, grouped: bool = True) -> list[Messages]:
@@ -169,6 +171,8 @@ class Encoder:
             graves = np.ones(len(values), np.bool_)
             graves[starts[:-1]] = False
             values = pc.if_else(pa.array(graves), None, values)
+        if self._deleted is not None:
+            values = pc.if_else(data.column(self._deleted).fill_null(False), None, values)
         columns = (values, self._keys.of(data), timestamps, self._headers.of(data, due))
         return Messages(self.topic, ANY, *columns, starts, mourned=starts is not None)
 

@@ -24,6 +24,8 @@ PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
 START_SECONDS = 60
 USER, PASSWORD = "datagen", "not-to-be-printed"
+GUEST, GUESTS = "guest", "not-to-be-printed-either"
+"""Somebody who may do nothing unless a test allows it, and the password."""
 # 16 bytes in base64.
 CLUSTER = "ZGF0YWdlbi10ZXN0LWJyb2"
 
@@ -39,6 +41,7 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <dependencies>{}</dependencies>
 </project>
 """
+_BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 _LOGGING = """status=error
 appender.file.type=File
 appender.file.name=file
@@ -52,16 +55,30 @@ rootLogger.appenderRef.file.ref=file
 _SERVER = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},HIDDEN://127.0.0.1:{hidden}, \
-  CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls}, \
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both},\\
+  HIDDEN://127.0.0.1:{hidden},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both},\\
   HIDDEN://127.0.0.1:{front}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HIDDEN:PLAINTEXT,SASL:SASL_PLAINTEXT, \
-  TLS:SSL
-sasl.enabled.mechanisms=PLAIN
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HIDDEN:PLAINTEXT,SASL:SASL_PLAINTEXT,\\
+  TLS:SSL,BOTH:SASL_SSL
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:{user};User:CN=127.0.0.1
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_{user}="{password}" user_{guest}="{guests}";
+listener.name.both.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
   user_{user}="{password}";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.both.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.both.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.oauthbearer.sasl.jaas.config={bearer} required unsecuredLoginStringClaim_sub="{user}";
+listener.name.both.oauthbearer.sasl.jaas.config={bearer} required unsecuredLoginStringClaim_sub="{user}";
+listener.name.both.ssl.keystore.location={folder}/own.p12
+listener.name.both.ssl.keystore.type=PKCS12
+listener.name.both.ssl.keystore.password={password}
+listener.name.both.ssl.key.password={password}
 listener.name.tls.ssl.keystore.location={folder}/own.p12
 listener.name.tls.ssl.keystore.type=PKCS12
 listener.name.tls.ssl.keystore.password={password}
@@ -108,16 +125,19 @@ def address() -> Iterator[str]:
 class Broker:
     """A broker process with a folder of its own, which goes when it stops.
 
-    `address` takes anyone, `sasl` asks for USER and PASSWORD, `tls` for the certificate that `certificate` and
-    `keystore` hold (which is also the one that it shows). `hidden` is a port whose clients are told to come to the port
-    `front`, where a proxy may stand.
+    `address` takes anyone; `sasl` asks for USER and PASSWORD (PLAIN, SCRAM) or an unsigned token, and GUEST may come in
+    by PLAIN; `tls` asks for the certificate that `certificate` and `keystore` hold (which is also the one that it
+    shows); `both` is what `sasl` is, encrypted. `hidden` is a port whose clients are told to come to the port `front`,
+    where a proxy may stand.
     """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
-        names = ("port", "sasl", "tls", "hidden", "front", "controller")
+        names = ("port", "sasl", "tls", "both", "hidden", "front", "controller")
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
-        self.address, self.sasl, self.tls = (f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls"))
+        self.address, self.sasl, self.tls, self.both = (
+            f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls", "both")
+        )
         self.hidden, self.front = self._ports["hidden"], self._ports["front"]
         self.certificate, self.keystore = self.folder / "own.pem", self.folder / "own.p12"
         self._process: subprocess.Popen[bytes] | None = None
@@ -166,11 +186,14 @@ class Broker:
 
     def _prepare(self) -> None:
         self._certify()
-        values = self._ports | {"folder": self.folder, "user": USER, "password": PASSWORD}
+        people = {"user": USER, "password": PASSWORD, "guest": GUEST, "guests": GUESTS}
+        values = self._ports | people | {"folder": self.folder, "bearer": _BEARER}
         (self.folder / "server.properties").write_text(_SERVER.format(**values))
         (self.folder / "log4j2.properties").write_text(_LOGGING.format(**values))
         settings = str(self.folder / "server.properties")
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings]
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            command += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
         run_command(command, "the broker's storage cannot be formatted")
 
     def _certify(self) -> None:

@@ -137,7 +137,7 @@ def _open(flow: Flow, walks: Walks, target: int, rows: Indices) -> Floats:
     limit = flow.limits[target]
     if not limit:
         return np.ones(len(rows))
-    return (walks.visits[rows, flow.counted.index(target)] < limit).astype(np.float64)
+    return np.asarray(walks.visits[rows, flow.counted.index(target)] < limit, dtype=np.float64)
 
 
 def _share(subject: str, taken: np.ndarray, chance: Floats, declared: float) -> Iterator[Finding]:

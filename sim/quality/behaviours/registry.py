@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sim.model.model import Model
-from sim.quality.behaviours import births, followers, funnels, hazards, queueing, rates
+from sim.quality.behaviours import births, followers, funnels, hazards, queueing, rates, worths
 from sim.quality.behaviours.reading import Facts
 from sim.quality.finding import Finding, unmeasured
 
@@ -18,6 +18,7 @@ BEHAVIOURS: Mapping[str, Measure] = {
     "funnels": funnels.measure,
     "followers": followers.measure,
     "queueing": queueing.measure,
+    "values": worths.measure,
 }
 """What is measured, by kind."""
 
