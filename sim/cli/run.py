@@ -15,6 +15,8 @@ from sim.cli.metrics import Monitor, served
 from sim.cli.options import (
     AsJson,
     End,
+    Ledger,
+    LedgerWindow,
     Limit,
     LogFormat,
     MetricsPort,
@@ -26,6 +28,7 @@ from sim.cli.options import (
     Settings,
     Shard,
     Start,
+    WithFaults,
 )
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
@@ -82,18 +85,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
     ] = False,
-    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")] = True,
-    ledger: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="Where every injected fault and the true aggregates are written, as Parquet.",
-            show_default="beside files: DIR.ledger",
-        ),
-    ] = None,
-    ledger_window: Annotated[
-        str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
-    ] = "1h",
+    faults: WithFaults = True,
+    ledger: Ledger = None,
+    ledger_window: LedgerWindow = "1h",
     metrics_port: MetricsPort = None,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -141,7 +135,7 @@ def run(
         model = job.model()
         if resume and limit is not None and faults and model.faults:
             raise ParameterError("--limit and --resume do not go together where faults are injected")
-        job = replace(job, ledger=place_of(ledger, sink, model, faults))
+        job = replace(job, ledger=place_of(ledger, sink, faults and bool(model.faults)))
         live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
         outcome, whole = Outcome(), job.run(model)
         legs = [Leg(outcome, whole, sink)]
