@@ -22,6 +22,14 @@ TIME_TYPE = pa.timestamp("us", tz="UTC")
 ADDED, DROPPED = b"added", b"dropped"
 """Keys of a field's metadata: the instants, microseconds as text, from which on a column is there or no more."""
 
+BESIDE = b"beside"
+"""Key of a field's metadata: the column is no part of a fact, but stands beside it in a message."""
+
+HEADERS, DELETED = b"headers", b"deleted"
+"""What it may be then: headers, as a list of structs of `name` and `value` (bytes); or, as a boolean, that the message
+has no value, and says that its key has none any more.
+"""
+
 ALWAYS = (-(2**63), 2**63 - 1)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from sim.delivery.replay.gathering import PAIRS
 from sim.delivery.replay.naming import Naming
 from sim.delivery.replay.recording import Recorded
 from sim.delivery.replay.records import Topic
@@ -20,26 +22,31 @@ from sinks.decoding.texts import written
 from sinks.formats.json import objects
 
 if TYPE_CHECKING:
-    from sinks.decoding.parts import Part
+    from sinks.decoding.parts import Ints, Part
     from sinks.kafka.records import Records
     from sinks.kafka.settings import Settings
     from sinks.target import Options
 
 TEXT = "string"
 REFUSE, SKIP = "refuse", "skip"
+KEEP, DROP = "keep", "drop"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How values and keys of records are read (keys that are text: None), and whether unreadable ones are skipped."""
+    """How values and keys of records are read (keys that are text: None), whether unreadable ones are skipped, and
+    whether headers and records without a value are kept.
+    """
 
     writing: Writing
     key: Writing | None = None
     lenient: bool = False
+    headers: bool = True
+    deletions: bool = False
 
     @classmethod
     def of(cls, options: Options, settings: Settings) -> Reading:
-        """What `format`, `envelope`, `registry`, `schema`, `key.format` and `unreadable` say."""
+        """What the options of the URL say."""
         from sinks.kafka.reading import lookup_of, writing_of
 
         form = options.choice("key.format", (TEXT, *FORMATS), TEXT)
@@ -47,7 +54,10 @@ class Reading:
         key = (
             None if form == TEXT else Writing(form, lookup=lookup_of(options, settings) if form in LANGUAGES else None)
         )
-        return cls(writing_of(options, settings, key is not None and key.lookup is not None), key, lenient)
+        headers = options.choice("headers", (KEEP, DROP), KEEP) == KEEP
+        deletions = options.choice("deletions", (KEEP, DROP), DROP) == KEEP
+        writing = writing_of(options, settings, key is not None and key.lookup is not None)
+        return cls(writing, key, lenient, headers, deletions)
 
     @property
     def is_plain(self) -> bool:
@@ -74,8 +84,8 @@ class Intake:
 
     @property
     def skipped(self) -> int:
-        """How many had no value."""
-        return self._topic.skipped
+        """How many had no value, and are left out."""
+        return 0 if self._reading.deletions else self._topic.skipped
 
     def recorded(self, rank: int) -> Recorded:
         """All of them as a recorded stream."""
@@ -84,9 +94,13 @@ class Intake:
     def add(self, records: Records) -> None:
         """Take some records. Raises ParameterError, which names the offset, for one that cannot be read."""
         records = replace(records, keys=self._texts(records.keys))
+        headers = kept(records.headers, self._reading.writing.envelope) if records.headers else None
+        gone = np.flatnonzero(np.fromiter((value is None for value in records.values), bool, len(records.values)))
+        if self._reading.deletions and len(gone):
+            self._topic.bury(*_at(records, gone), None if headers is None else headers.take(pa.array(gone)))
         if self._reading.is_plain and isinstance(self._topic, Topic):
             columns = (records.offsets, records.timestamps, records.keys, records.values)
-            self._topic.add(records.partition, *columns)
+            self._topic.add(records.partition, *columns, headers)
             return
         parts, unreadable, deleted = self._tables.decode(records.values)
         self._topic.skipped += len(deleted)
@@ -94,16 +108,15 @@ class Intake:
         if len(unreadable) and not self._reading.lenient:
             raise self._refused(records, int(unreadable[0]))
         for part in parts:
-            self._take(records, part)
+            own = None if headers is None else headers.take(pa.array(part.places))
+            self._take(records, part, own)
 
-    def _take(self, records: Records, part: Part) -> None:
-        at = part.places
-        keys = [records.keys[place] for place in at.tolist()]
-        columns = (records.partition, records.offsets[at], records.timestamps[at], keys)
+    def _take(self, records: Records, part: Part, headers: pa.Array | None) -> None:
+        columns = _at(records, part.places)
         if isinstance(self._topic, Rows):
-            self._topic.add(*columns, part.data)
+            self._topic.add(*columns, part.data, headers)
         else:
-            self._topic.add(*columns, objects(part.data).cast(pl.Binary).to_list())
+            self._topic.add(*columns, objects(part.data).cast(pl.Binary).to_list(), headers)
 
     def _refused(self, records: Records, place: int) -> ParameterError:
         where = f"{records.topic}: partition {records.partition}, offset {records.offsets[place]:,}"
@@ -123,3 +136,21 @@ class Intake:
             found[part.places] = pl.Series(written(column)).cast(pl.Binary).to_list()
         texts: list[bytes | None] = found.tolist()
         return texts
+
+
+def kept(headers: Sequence[Sequence[tuple[str, bytes | None]] | None], envelope: str) -> pa.Array:
+    """The headers that are records' own, null where there are none: not when they were due, nor those of envelopes."""
+    dropped = {"due"} | ({"content-type"} if envelope.startswith("cloudevents") else set())
+    prefix = "ce_" if envelope == "cloudevents-binary" else "\0"
+
+    def own(pairs: Sequence[tuple[str, bytes | None]]) -> list[dict[str, str | bytes | None]] | None:
+        found = [(name, value) for name, value in pairs if name not in dropped and not name.startswith(prefix)]
+        return [{"name": name, "value": value} for name, value in found] or None
+
+    return pa.array([own(pairs) if pairs else None for pairs in headers], PAIRS)
+
+
+def _at(records: Records, places: Ints) -> tuple[int, Ints, Ints, list[bytes | None]]:
+    """Partition, offsets, timestamps and keys of some of the records."""
+    keys = [records.keys[place] for place in places.tolist()]
+    return records.partition, records.offsets[places], records.timestamps[places], keys

@@ -12,8 +12,6 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from sim.cli import logs, when
 from sim.cli.progress import EVERY
 from sim.errors import ParameterError
@@ -111,7 +109,7 @@ def _stored(
     topics = {name: Intake(name, counts[name], folder, naming, source.reading) for name in source.topics}
     total, last = sum(extent.end - extent.first for extent in extents), time.monotonic()
     for extent in extents:
-        for part in reader.read(extent, stop):
+        for part in reader.read(extent, stop, headers=source.reading.headers):
             topics[extent.topic].add(part)
             if told and time.monotonic() - last >= EVERY:
                 last, done = time.monotonic(), sum(topic.messages for topic in topics.values())
@@ -122,11 +120,7 @@ def _stored(
 
 
 def _tell(done: int, total: int) -> None:
-    text = f"reading: {done:,} of {total:,} records"
-    if logs.structured():
-        logs.entry("info", "reading", text, {"records": done, "total": total})
-    else:
-        typer.echo(text, err=True)
+    logs.say("reading", f"reading: {done:,} of {total:,} records", {"records": done, "total": total})
 
 
 def _again(url: str, present: Sequence[Extent], origin: str) -> list[Extent]:
@@ -155,7 +149,8 @@ def _recording(target: Target, topics: Sequence[Intake], extents: Sequence[Exten
     recorded = tuple(topic.recorded(rank) for rank, topic in enumerate(full))
     skipped, lost = (sum(getattr(topic, name) for topic in topics) for name in ("skipped", "unreadable"))
     notes = (
-        f"{url}: {skipped:,} records without a value (deletions) are left out" * bool(skipped),
+        f"{url}: {skipped:,} records without a value (deletions) are left out; deletions=keep replays them"
+        * bool(skipped),
         f"{url}: {lost:,} records that cannot be read are left out" * bool(lost),
     )
     origin = json.dumps([astuple(extent) for extent in extents])

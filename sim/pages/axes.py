@@ -22,7 +22,7 @@ Kind = Literal["temporal", "quantitative", "nominal", "ordinal"]
 @dataclass(frozen=True)
 class Axis:
     """How a column is shown: its title, a d3 format, a logarithmic scale, whether zero belongs to it, its range,
-    and labels by value (the only ticks then, where the column is a number)."""
+    whether only whole numbers are told, and labels by value (the only ticks then, where the column is a number)."""
 
     title: str = ""
     format: str = ""
@@ -30,6 +30,7 @@ class Axis:
     zero: bool | None = None
     domain: tuple[Any, Any] | None = None
     labels: Mapping[Any, str] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def look(of: Kind, axis: Axis) -> altair.Axis:
             options["values"] = list(axis.labels)
     if of == "quantitative":
         options["tickCount"] = 6
+        options |= {"tickMinStep": 1} if axis.whole else {}
     return altair.Axis(**options)
 
 
@@ -164,11 +166,13 @@ def category(name: str, axis: Axis, shown: pl.DataFrame, size: Size = "wide", **
     Names that would not fit beside each other are turned.
     """
     build = altair.X if name.startswith("x") else altair.Y
-    names = shown[name].cast(pl.String).unique()
+    names = shown[name].cast(pl.String).unique(maintain_order=True)
     needed = LETTER * float(names.str.len_chars().max() or 0) * len(names)  # type: ignore[arg-type]
     turned = {"labelAngle": -38 if needed > WIDTHS[size] * 0.85 else 0} if name.startswith("x") else {}
     shape = look("nominal", axis).to_dict() | turned | {"labelOverlap": len(names) > MANY}
-    return build(field=name, type="nominal", sort=None, axis=altair.Axis(**shape, **options), title=axis.title or None)
+    order = altair.Scale(domain=shown[name].unique(maintain_order=True).to_list())
+    face = altair.Axis(**shape, **options)
+    return build(field=name, type="nominal", sort=None, scale=order, axis=face, title=axis.title or None)
 
 
 def drawn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from altair.typing import ChartType
 
 ROW = 24
+ROOM = 1.16
+"""How much further than its longest bar an axis goes where text follows."""
+
 BESIDE: dict[str, Any] = {"align": "left", "baseline": "middle", "dx": 4}
 ABOVE: dict[str, Any] = {"baseline": "bottom", "dy": -3}
 
@@ -43,7 +47,7 @@ def bars(
     side, along = ("y", "x") if horizontal else ("x", "y")
     shown = columns(frame, by=by, label=labels, **{side: x, along: y})
     places = {side: category(side, x_axis, shown, size), **(_beside(side) if by and not stacked else {})}
-    lengths = {along: channel(along, "quantitative", y_axis)}
+    lengths = {along: channel(along, "quantitative", _roomy(y_axis, shown[along]) if labels and horizontal else y_axis)}
     base = altair.Chart(data(shown)).encode(**places, **lengths)
     layers: list[ChartType] = [base.mark_bar().encode(**colour(shown))]
     if labels:
@@ -109,6 +113,12 @@ def dots(
         tick = base.mark_tick(style="declared", thickness=2.5, size=14, orient="vertical")
         layers.append(tick.encode(x=channel("x_declared", "quantitative", scale)))
     return drawn(layers, title, size, height or max(90, 46 + shown.height * ROW), description, rules)
+
+
+def _roomy(axis: Axis, lengths: pl.Series) -> Axis:
+    """The axis with room for text beyond the longest bar."""
+    most = float(lengths.cast(pl.Float64).max() or 0.0)  # type: ignore[arg-type]
+    return axis if axis.domain or axis.log or most <= 0 else replace(axis, domain=(0.0, most * ROOM))
 
 
 def _beside(side: str) -> dict[str, Any]:

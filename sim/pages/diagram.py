@@ -48,13 +48,33 @@ class Edge:
 
 def diagram(nodes: Sequence[Node], edges: Sequence[Edge], height: int, title: str, size: Size = "wide") -> Chart:
     """The chart of boxes and arrows; texts stand at the middle of their arrows."""
-    span = (WIDTHS[size], height)
     places = {node.name: node.at for node in nodes}
     curves = [_curve(places[edge.source], places[edge.target], edge.bend) for edge in edges]
-    layers = _arrows(edges, curves, span) if edges else []
-    layers += _boxes(nodes, span)
+    frame = _frame(curves, (WIDTHS[size], height))
+    layers = _arrows(edges, curves, frame) if edges else []
+    layers += _boxes(nodes, frame)
     told = "; ".join(f"{edge.source} to {edge.target} {edge.text}".strip() for edge in edges)
-    return drawn(layers, title, size, height, f"{title}: {told}" if told else title)
+    return drawn(layers, title, size, round(frame.bottom - frame.top), f"{title}: {told}" if told else title)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The part of the plane that is seen."""
+
+    right: float
+    top: float
+    bottom: float
+
+
+def _frame(curves: Sequence[NDArray[np.float64]], size: tuple[int, int]) -> _Frame:
+    """What is asked for, and as much more as arrows need that go around boxes."""
+    reached = np.vstack([*curves, [[0.0, 0.0], [float(size[0]), float(size[1])]]])
+    right, bottom, top = reached[:, 0].max(), reached[:, 1].max(), reached[:, 1].min()
+    return _Frame(
+        right if right == size[0] else right + 4,
+        top - 16 if top < 0 else 0.0,
+        bottom if bottom == size[1] else bottom + 8,
+    )
 
 
 def layered(layers: Sequence[Sequence[str]], height: int, size: Size = "wide") -> Mapping[str, Point]:
@@ -91,7 +111,7 @@ def _bezier(*points: Point) -> NDArray[np.float64]:
     return curve
 
 
-def _arrows(edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], span: tuple[int, int]) -> list[Any]:
+def _arrows(edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], frame: _Frame) -> list[Any]:
     lines = pl.concat(
         pl.DataFrame({"x": curve[:, 0], "y": curve[:, 1]}).with_row_index("order").with_columns(edge=pl.lit(str(n)))
         for n, curve in enumerate(curves)
@@ -104,19 +124,19 @@ def _arrows(edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], span: 
     widths = pl.DataFrame({"edge": [str(n) for n in range(len(edges))], "width": [edge.width for edge in edges]})
     base = altair.Chart(_data(lines.join(widths, on="edge", maintain_order="left")))
     line = base.mark_line(style="link", strokeCap="butt").encode(
-        **_at(span), detail="edge:N", order="order:Q", strokeWidth=altair.StrokeWidth("width:Q", scale=None)
+        **_at(frame), detail="edge:N", order="order:Q", strokeWidth=altair.StrokeWidth("width:Q", scale=None)
     )
     heads = altair.Chart(_data(tips))
     tip = heads.mark_point(style="link", shape="triangle", filled=True, size=70, opacity=1)
-    words = heads.mark_text(style="note", dy=-6)
+    words = [heads.mark_text(style=style, dy=-1) for style in ("halo", "note")]
     return [
         line,
-        tip.encode(**_at(span), angle=altair.Angle("angle:Q", scale=None)),
-        words.encode(**_at(span, "mx", "my"), text="text:N"),
+        tip.encode(**_at(frame), angle=altair.Angle("angle:Q", scale=None)),
+        *(text.encode(**_at(frame, "mx", "my"), text="text:N") for text in words),
     ]
 
 
-def _boxes(nodes: Sequence[Node], span: tuple[int, int]) -> list[Any]:
+def _boxes(nodes: Sequence[Node], frame: _Frame) -> list[Any]:
     wide, high = BOX[0] / 2, BOX[1] / 2
     shown = pl.DataFrame(
         [
@@ -130,23 +150,23 @@ def _boxes(nodes: Sequence[Node], span: tuple[int, int]) -> list[Any]:
     box = base.mark_rect(style="node", cornerRadius=7)
     limit = BOX[0] - 10
     return [
-        box.encode(**_at(span, "left", "top"), x2="right", y2="bottom"),
-        base.mark_text(style="strong", dy=-7, limit=limit).encode(**_at(span), text="name:N"),
-        base.mark_text(style="note", dy=9, limit=limit).encode(**_at(span), text="note:N"),
+        box.encode(**_at(frame, "left", "top"), x2="right", y2="bottom"),
+        base.mark_text(style="strong", dy=-7, limit=limit).encode(**_at(frame), text="name:N"),
+        base.mark_text(style="note", dy=9, limit=limit).encode(**_at(frame), text="note:N"),
     ]
 
 
-def _at(span: tuple[int, int], x: str = "x", y: str = "y") -> dict[str, Any]:
-    across = altair.Scale(domain=[0, span[0]], nice=False, zero=False)
-    down = altair.Scale(domain=[span[1], 0], nice=False, zero=False)
+def _at(frame: _Frame, x: str = "x", y: str = "y") -> dict[str, Any]:
+    across = altair.Scale(domain=[0, frame.right], nice=False, zero=False)
+    down = altair.Scale(domain=[frame.bottom, frame.top], nice=False, zero=False)
     return {
         "x": altair.X(field=x, type="quantitative", scale=across, axis=None),
         "y": altair.Y(field=y, type="quantitative", scale=down, axis=None),
     }
 
 
-def _data(frame: pl.DataFrame) -> altair.InlineData:
-    return altair.InlineData(values=frame.to_dicts())
+def _data(rows: pl.DataFrame) -> altair.InlineData:
+    return altair.InlineData(values=rows.to_dicts())
 
 
 def _angle(curve: NDArray[np.float64]) -> float:

@@ -35,7 +35,7 @@ class Theme:
             "font": FONT,
             "view": {"stroke": None},
             "axis": self._axis(),
-            "axisTemporal": {"grid": False, "tickSize": 4, "labelOverlap": "greedy", "labelSeparation": 8},
+            "axisTemporal": {"grid": False, "tickSize": 4, "labelOverlap": "parity", "labelSeparation": 8},
             "axisBand": {"grid": False, "ticks": False, "labelPadding": 6},
             "legend": self._legend(),
             "title": {"color": self.ink, "fontSize": 14, "fontWeight": 600, "anchor": "start", "offset": 12},
@@ -86,6 +86,7 @@ class Theme:
         return {
             "reference": {"color": self.reference, "strokeWidth": 1.2, "strokeDash": [5, 4]},
             "note": {"color": self.muted, "fontSize": 10.5},
+            "halo": {"color": self.ground, "stroke": self.ground, "strokeWidth": 5, "fontSize": 10.5},
             "declared": {"color": self.reference},
             "label": {"color": self.ink, "fontSize": 10.5},
             "link": {"color": self.muted},

@@ -78,7 +78,7 @@ class Debezium(Envelope):
         """The deletions among changes."""
         if not self._is_change:
             return None
-        found: NDArray[np.bool_] = pc.equal(self._op(data), "d").to_numpy(zero_copy_only=False)
+        found: NDArray[np.bool_] = pc.fill_null(pc.equal(self._op(data), "d"), False).to_numpy(zero_copy_only=False)
         return found if found.any() else None
 
     def _op(self, data: pa.RecordBatch) -> pa.Array:

@@ -6,9 +6,12 @@ client     the connection: one producer, what it acknowledged and what failed
 encoding   the options that say how facts become messages, and what they need
 schemas    the schema registry
 headers    what stands beside messages
+beside     columns that stand beside the facts of a recording
 keys       the keys of messages
 messages   facts to values, keys, timestamps and headers, in bulk
 enqueue    messages to the producer, as cheaply as it allows
+records    reading topics, partition by partition
+reading    the facts in topics, whatever their format
 sink       the sink itself
 mock       the client library's own broker in this process, for a demonstration
 """

@@ -10,6 +10,7 @@ from sinks import damage, formats
 from sinks.contract import Run
 from sinks.envelopes import ENVELOPES, Envelope
 from sinks.formats import Format
+from sinks.kafka.beside import Beside, facts_of
 from sinks.kafka.headers import DUE, Headers, named, parse
 from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder
@@ -31,10 +32,11 @@ class Prepared:
     values: Values
     keys: Keys
     headers: Headers
+    deleted: str | None = None
 
     def encoder(self, partitions: Partitions | None) -> Encoder:
         """The encoder for the topic, once its partitions are known."""
-        return Encoder(self.topic, self.values, self.keys, self.headers, partitions)
+        return Encoder(self.topic, self.values, self.keys, self.headers, partitions, self.deleted)
 
 
 class Encoding:
@@ -89,13 +91,15 @@ class Encoding:
 
         Raises SinkError where the registry does not go along.
         """
+        beside, stream = Beside.of(stream), facts_of(stream)
         values = Values(self._style.versions(stream, run))
         for version in values.versions:
             self._identify(version.format, topic, "value")
         key = None if self._key is None else Style(self._key, Envelope, self._style.namespace).key(stream, run)
         self._identify(key, topic, "key")
         headers = named(self._headers, stream, run) | values.envelope.headers(self._value.content_type)
-        return Prepared(topic, values, Keys(stream, key), Headers(headers, self._headers.get(DUE) == ""))
+        made = Headers(headers, self._headers.get(DUE) == "", beside.headers)
+        return Prepared(topic, values, Keys(stream, key), made, beside.deleted)
 
     def _identify(self, form: Format | None, topic: str, part: str) -> None:
         if form is not None and form.language and self._registry is not None:

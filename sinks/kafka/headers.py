@@ -15,6 +15,7 @@ from sim.errors import ParameterError
 from sinks.contract import Run
 from sinks.envelopes.envelope import Varying
 from sinks.formats.columns import octets
+from sinks.kafka.beside import carried
 from sinks.words import nearest
 
 KNOWN = ("stream", "scenario", "seed", "id", "due")
@@ -27,16 +28,23 @@ Pairs = list[tuple[str, bytes | None]]
 
 
 class Headers:
-    """The headers of the messages of one stream, by name: a value for all, or a function that gives one for each."""
+    """The headers of the messages of one stream, by name: a value for all, or a function that gives one for each.
 
-    def __init__(self, values: Mapping[str, bytes | Varying], has_due: bool = False) -> None:
+    `beside` names a column with further headers of each message.
+    """
+
+    def __init__(self, values: Mapping[str, bytes | Varying], has_due: bool = False, beside: str | None = None) -> None:
         self._has_due = has_due
+        self._beside = beside
+        self._taken = {*values, DUE}
         self._constant: Pairs = [(name, value) for name, value in values.items() if isinstance(value, bytes)]
         self._varying = [(name, value) for name, value in values.items() if not isinstance(value, bytes)]
 
     def of(self, data: pa.RecordBatch, due: NDArray[np.int64] | None = None) -> HeaderRows | None:
         """One row for each fact; None where there are no headers. `due` are microseconds, int64[n]."""
-        columns = [(name, value(data)) for name, value in self._varying]
+        columns: list[tuple[str, Sequence[bytes | None]]] = [(name, value(data)) for name, value in self._varying]
+        if self._beside is not None:
+            columns = [*columns, *((n, v.to_pylist()) for n, v in carried(data.column(self._beside), self._taken))]
         if self._has_due and due is not None:
             columns.append((DUE, octets(pa.record_batch({DUE: due}), DUE)))
         return HeaderRows(self._constant, columns, data.num_rows) if self._constant or columns else None

@@ -77,6 +77,7 @@ class Encoder:
         keys: Keys,
         headers: Headers | None = None,
         partitions: Partitions | None = None,
+        deleted: str | None = None,
     ) -> None:
         self.topic = topic
         self._envelope = values.envelope
@@ -84,6 +85,7 @@ class Encoder:
         self._values = values
         self._keys = keys
         self._headers = headers or Headers({})
+        self._deleted = deleted
         self._partitions = partitions if keys.are_numbers else None
 
     def encode(self, batch: Batch) -> list[Messages]:
@@ -134,6 +136,9 @@ class Encoder:
             graves = np.ones(len(values), np.bool_)
             graves[starts[:-1]] = False
             values = replaced(list(values), graves)
+        if self._deleted is not None:
+            gone = data.column(self._deleted).fill_null(False).to_numpy(zero_copy_only=False)
+            values = replaced(list(values), gone)
         columns = (values, self._keys.of(data), timestamps, self._headers.of(data, due))
         return Messages(self.topic, ANY, *columns, starts, mourned=starts is not None)
 

@@ -13,17 +13,28 @@ from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from sim.batch import TIME, TIME_TYPE, Stream
+from sim.batch import BESIDE, DELETED, HEADERS, TIME, TIME_TYPE, Stream
 from sim.delivery.replay.clock import Clock, Times, is_text
 from sim.delivery.replay.columns import Seen
 from sim.delivery.replay.naming import Naming
 from sim.delivery.replay.reading import NUMBER, Group, Shape
 from sim.delivery.replay.recording import Recorded
-from sim.errors import ParameterError
+from sim.errors import ParameterError, SimulationError
 
 KEY = "record_key"
 """The column that holds the keys of records where no column of theirs does."""
+
+GONE = "record_deleted"
+"""The column that says of records that they have no value."""
+
+PAIRS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
+BESIDES = (
+    pa.field("record_headers", PAIRS, metadata={BESIDE: HEADERS, b"description": "the headers of the record"}),
+    pa.field(GONE, pa.bool_(), metadata={BESIDE: DELETED, b"description": "the record had no value"}),
+)
+"""Columns that hold what stands beside the values of records, where there is any of it."""
 
 
 class Gathered(ABC):
@@ -41,6 +52,7 @@ class Gathered(ABC):
         self._partitions = max(1, partitions)
         self._groups: list[Group] = []
         self._seen = Seen()
+        self._besides: set[str] = set()
 
     def recorded(self, rank: int) -> Recorded:
         """All records as a recorded stream. Raises ParameterError where a column that was named is not there."""
@@ -58,6 +70,17 @@ class Gathered(ABC):
     @abstractmethod
     def _shape(self, rank: int) -> Shape:
         """How the files' rows become rows of the stream."""
+
+    def _beside(self, rows: int, headers: pa.Array | None, deleted: bool = False) -> dict[str, pa.Array]:
+        """What stands beside so many records, by the names of the columns."""
+        found = {field.name: pa.nulls(rows, field.type) for field in BESIDES}
+        if headers is not None and headers.null_count < rows:
+            found["record_headers"] = headers
+            self._besides.add("record_headers")
+        if deleted:
+            found[GONE] = pa.repeat(True, rows)
+            self._besides.add(GONE)
+        return found
 
     def _numbers(self, partition: int, offsets: Times) -> Times:
         return offsets * self._partitions + partition
@@ -87,8 +110,29 @@ class Gathered(ABC):
         front = [] if TIME in fields else [pa.field(TIME, TIME_TYPE)]
         if TIME in fields:
             fields[TIME] = pa.field(TIME, TIME_TYPE)
-        schema = pa.schema([*front, *own, *fields.values()])
+        beside = [field for field in BESIDES if field.name in self._besides and field.name not in fields]
+        schema = pa.schema([*front, *own, *fields.values(), *beside])
         return Stream(self.name, schema, id, key, rank), clock, values
+
+
+def completed(rows: pa.RecordBatch, stream: Stream, keys: pa.Array, numbers: Times) -> pa.RecordBatch:
+    """Rows with keys and ids for records without a value, which have neither.
+
+    Their ids are below 0, so that no record with a value has one of them.
+    """
+    if GONE not in rows.schema.names or not pc.any(rows.column(GONE)).as_py():
+        return rows
+    gone = pc.fill_null(rows.column(GONE), False)
+    fillers = {stream.key: keys.filter(gone), stream.id: pa.array(-1 - numbers).filter(gone)}
+    for name, filler in fillers.items():
+        place = rows.schema.get_field_index(name)
+        field = rows.schema.field(place)
+        try:
+            column = pc.replace_with_mask(rows.column(place), gone, filler.cast(field.type))
+        except pa.ArrowInvalid:
+            raise SimulationError(f"{stream.name}: a record without a value has a key that is no {name}") from None
+        rows = rows.set_column(place, field, column)
+    return rows
 
 
 def names_of(keys: Sequence[bytes | None]) -> pl.Series:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from sim.batch import TIME, TIME_TYPE, Stream
 from sim.delivery.replay.clock import Clock, Times
-from sim.delivery.replay.gathering import KEY, Gathered, names_of, text_of
+from sim.delivery.replay.gathering import BESIDES, KEY, Gathered, completed, names_of, text_of
 from sim.delivery.replay.naming import Naming
 from sim.delivery.replay.reading import NUMBER, Columns, Group, Shape
 from sim.errors import ParameterError
@@ -20,7 +20,9 @@ from sim.errors import ParameterError
 ROWS = 65_536
 """Messages in a row group."""
 
-_SCHEMA = pa.schema([(TIME, TIME_TYPE), (NUMBER, pa.int64()), ("key", pa.large_string()), ("value", pa.large_string())])
+_SCHEMA = pa.schema(
+    [(TIME, TIME_TYPE), (NUMBER, pa.int64()), ("key", pa.large_string()), ("value", pa.large_string()), *BESIDES]
+)
 
 
 class Topic(Gathered):
@@ -38,8 +40,11 @@ class Topic(Gathered):
         timestamps: Times,
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
+        headers: pa.Array | None = None,
     ) -> None:
-        """Take messages of a partition; timestamps are milliseconds. Those without a value (deletions) are counted.
+        """Take messages of a partition; timestamps are milliseconds, headers lists of names and values.
+
+        Those without a value (deletions) are counted.
 
         Raises ParameterError, which names the offset, for a value that is not a JSON object, or has no time.
         """
@@ -54,7 +59,21 @@ class Topic(Gathered):
         rows = _members(found, place)
         times = self._times(rows, timestamps[present], place)
         self._seen.add(rows, names)
-        self._store(times, self._numbers(partition, offsets[present]), names, texts)
+        beside = self._beside(len(texts), None if headers is None else headers.filter(pa.array(present)))
+        self._store(times, self._numbers(partition, offsets[present]), names, texts, beside)
+
+    def bury(
+        self,
+        partition: int,
+        offsets: Times,
+        timestamps: Times,
+        keys: Sequence[bytes | None],
+        headers: pa.Array | None = None,
+    ) -> None:
+        """Take messages without a value: they happened when they were sent."""
+        beside = self._beside(len(offsets), headers, deleted=True)
+        nothing = pl.Series("value", [None] * len(offsets), dtype=pl.String)
+        self._store(timestamps * 1000, self._numbers(partition, offsets), names_of(keys), nothing, beside)
 
     def _close(self) -> None:
         self._writer.close()
@@ -85,9 +104,12 @@ class Topic(Gathered):
             where = f"{self.name}: partition {partition}, offset {offsets[place]:,}"
             raise ParameterError(f"{where}: {value!r} is not a JSON object, which is what can be replayed") from None
 
-    def _store(self, times: Times, numbers: Times, keys: pl.Series, texts: pl.Series) -> None:
+    def _store(
+        self, times: Times, numbers: Times, keys: pl.Series, texts: pl.Series, beside: Mapping[str, pa.Array]
+    ) -> None:
         order = np.argsort(times, kind="stable")
-        columns = [pa.array(times).cast(TIME_TYPE), pa.array(numbers), keys.to_arrow(), texts.to_arrow()]
+        own = [pa.array(times).cast(TIME_TYPE), pa.array(numbers), keys.to_arrow(), texts.to_arrow()]
+        columns = [*own, *(beside[field.name] for field in BESIDES)]
         table = pa.table([column.cast(f.type) for column, f in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA)
         self._writer.write_table(table.take(pa.array(order)), row_group_size=len(table))
         first, last = int(times[order[0]]), int(times[order[-1]])
@@ -117,7 +139,11 @@ class Objects(Shape):
         if self.stream.key == KEY:
             table = table.append_column(KEY, data.column("key").cast(pa.string()))
         own = np.asarray(data.column(NUMBER).to_numpy(zero_copy_only=False), np.int64)
-        return self._columns.rows(table.to_batches()[0], times, own, constants)
+        for field in BESIDES:
+            if field.name not in table.schema.names:
+                table = table.append_column(field.name, data.column(field.name))
+        rows = self._columns.rows(table.to_batches()[0], times, own, constants)
+        return completed(rows, self.stream, data.column("key"), own)
 
 
 def _decoded(texts: pl.Series) -> pl.Series:

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from pyarrow import parquet
 
-from sim.batch import TIME, TIME_TYPE
+from sim.batch import TIME, TIME_TYPE, Stream
 from sim.delivery.replay.clock import Clock, Times
-from sim.delivery.replay.gathering import KEY, Gathered, names_of
+from sim.delivery.replay.gathering import KEY, Gathered, completed, names_of
 from sim.delivery.replay.naming import Naming
 from sim.delivery.replay.reading import Columns, Group, Shape
 from sim.errors import ParameterError
 
-_KEY, _NUMBER = "_datagen_key", "_datagen_number"
-"""Columns of the files: the key of each message as text, and its number."""
+_TIME, _KEY, _NUMBER = "_datagen_time", "_datagen_key", "_datagen_number"
+"""Columns of the files: when each message happened, its key as text, and its number."""
 
 
 class Rows(Gathered):
@@ -30,13 +31,18 @@ class Rows(Gathered):
         self._counts: dict[pa.Schema, int] = {}
 
     def add(
-        self, partition: int, offsets: Times, timestamps: Times, keys: Sequence[bytes | None], data: pa.RecordBatch
+        self,
+        partition: int,
+        offsets: Times,
+        timestamps: Times,
+        keys: Sequence[bytes | None],
+        data: pa.RecordBatch,
+        headers: pa.Array | None = None,
     ) -> None:
-        """Take messages of a partition, one a row; timestamps are milliseconds.
+        """Take messages of a partition, one a row; timestamps are milliseconds, headers lists of names and values.
 
         Raises ParameterError where a message has no time.
         """
-        place = f"{self.name}: partition {partition}, offsets {offsets[0]:,} to {offsets[-1]:,}"
         names = names_of(keys)
         table = pa.Table.from_batches([data])
         self._seen.add(table, names)
@@ -44,14 +50,31 @@ class Rows(Gathered):
             clock = self._clock(data.schema)
             times = timestamps * 1000 if clock is None else clock.times(data.column(clock.column))
         except ParameterError as error:
+            place = f"{self.name}: partition {partition}, offsets {offsets[0]:,} to {offsets[-1]:,}"
             raise ParameterError(f"{place}: {error}") from None
-        if clock is None:
-            table = table.append_column(TIME, pa.array(times).cast(TIME_TYPE))
-        numbers = self._numbers(partition, offsets)
-        table = table.append_column(_NUMBER, pa.array(numbers)).append_column(_KEY, names.to_arrow().cast(pa.string()))
-        self._store(table.replace_schema_metadata(None), times, numbers)
+        beside = self._beside(len(data), headers)
+        self._store(table, times, self._numbers(partition, offsets), names, beside)
 
-    def _store(self, table: pa.Table, times: Times, numbers: Times) -> None:
+    def bury(
+        self,
+        partition: int,
+        offsets: Times,
+        timestamps: Times,
+        keys: Sequence[bytes | None],
+        headers: pa.Array | None = None,
+    ) -> None:
+        """Take messages without a value: they happened when they were sent."""
+        beside = self._beside(len(offsets), headers, deleted=True)
+        nothing = pa.table({TIME: pa.array(timestamps * 1000).cast(TIME_TYPE)})
+        self._store(nothing, timestamps * 1000, self._numbers(partition, offsets), names_of(keys), beside)
+
+    def _store(
+        self, table: pa.Table, times: Times, numbers: Times, names: pl.Series, beside: Mapping[str, pa.Array]
+    ) -> None:
+        own = {_TIME: pa.array(times).cast(TIME_TYPE), _KEY: names.to_arrow().cast(pa.string())}
+        for name, column in {**own, _NUMBER: pa.array(numbers), **beside}.items():
+            table = table if name in table.schema.names else table.append_column(name, column)
+        table = table.replace_schema_metadata(None)
         order = np.argsort(times, kind="stable")
         writer, path, index = self._writer(table.schema)
         writer.write_table(table.take(pa.array(order)), row_group_size=len(table))
@@ -74,15 +97,24 @@ class Rows(Gathered):
 
     def _shape(self, rank: int) -> Shape:
         stream, clock, _ = self._described(rank, set())
-        return Numbered(stream, clock or Clock(TIME))
+        return Numbered(stream, clock)
 
 
-class Numbered(Columns):
-    """Columns as they are, with the keys and the numbers that the messages have themselves."""
+class Numbered(Shape):
+    """Columns as they are, with the times, keys and numbers that the messages have themselves."""
+
+    def __init__(self, stream: Stream, clock: Clock | None) -> None:
+        super().__init__(stream, Clock(_TIME))
+        self._columns = Columns(stream, clock or Clock(TIME))
+
+    @property
+    def moving(self) -> Mapping[str, str]:
+        """The column that is the clock, where it counts."""
+        return self._columns.moving
 
     def rows(self, data: pa.RecordBatch, times: Times, numbers: Times, constants: Mapping[str, str]) -> pa.RecordBatch:
         """Cast and complete."""
         own = np.asarray(data.column(_NUMBER).to_numpy(zero_copy_only=False), np.int64)
-        if self.stream.key == KEY:
-            data = data.append_column(KEY, data.column(_KEY))
-        return super().rows(data, times, own, constants)
+        keys = data.column(_KEY)
+        data = data.append_column(KEY, keys) if self.stream.key == KEY else data
+        return completed(self._columns.rows(data, times, own, constants), self.stream, keys, own)

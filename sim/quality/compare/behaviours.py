@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sim.quality.compare.clustered import Codes
-from sim.quality.compare.columns import Ties, categories, numbers
+from sim.quality.compare.columns import Ties, categories, days_of, numbers
 from sim.quality.compare.difference import Difference
 from sim.quality.compare.samples import Side, codes_of
 from sim.quality.dataset import Dataset
@@ -48,13 +48,14 @@ def times(stream: str, one: Side, other: Side) -> Iterator[Difference]:
     if not len(a) or not len(b):
         return
     shift = _shift(one.frame[one.time], other.frame[other.time])
-    at = [one.frame[one.time].gather(a), (other.frame[other.time].gather(b).cast(pl.Int64) + shift).cast(_INSTANT)]
+    plain = [one.frame[one.time].gather(a), other.frame[other.time].gather(b)]
+    at = [plain[0], (plain[1].cast(pl.Int64) + shift).cast(_INSTANT)]
     unit = _unit(at)
     ways = [side.clusters(where=rows) for side, rows in ((one, a), (other, b))]
     for name, parts in (
         (f"{unit[0]}s", [values.dt.truncate(unit[1]).dt.strftime("%Y-%m-%d") for values in at]),
-        ("days of the week", [values.dt.strftime("%u %a") for values in at]),
-        ("hours of the day", [values.dt.strftime("%H") for values in at]),
+        ("days of the week", [values.dt.strftime("%u %a") for values in plain]),
+        ("hours of the day", [values.dt.strftime("%H") for values in plain]),
     ):
         yield from categories(stream, stream, parts[0], parts[1], [Ties(own) for own in ways], name)
     yield from _trend(stream, at, ways)
@@ -71,9 +72,9 @@ def activity(stream: str, one: Side, other: Side) -> Iterator[Difference]:
     law = categories if pl.concat(counts).n_unique() <= 20 else numbers
     yield from law(stream, stream, counts[0], counts[1], [Ties(), Ties()], name)
     if one.time is not None and other.time is not None:
-        gaps, ways = zip(*(_gaps(side) for side in (one, other)), strict=True)
+        gaps, ties = zip(*(_gaps(side) for side in (one, other)), strict=True)
         if min(map(len, gaps)) >= _LEAST:
-            yield from numbers(stream, stream, gaps[0], gaps[1], [Ties(own) for own in ways], "hours between facts")
+            yield from numbers(stream, stream, gaps[0], gaps[1], ties, "hours between facts")
 
 
 def transitions(stream: str, one: Side, other: Side) -> Iterator[Difference]:
@@ -116,11 +117,10 @@ def _happening(side: Side) -> Codes:
 
 
 def _shift(a: pl.Series, b: pl.Series) -> int:
-    """What to add to the times of `b` where the two hardly overlap: whole weeks, so that days stay what they are."""
+    """What to add to the times of `b` where the two hardly overlap: then it begins where `a` does."""
     (a0, a1), (b0, b1) = (_ends(own) for own in (a, b))
     overlap = min(a1, b1) - max(a0, b0)
-    week = 7 * 24 * _HOUR
-    return 0 if overlap * 2 > min(a1 - a0, b1 - b0) else round((a0 - b0) / week) * week
+    return 0 if overlap * 2 > min(a1 - a0, b1 - b0) else a0 - b0
 
 
 def _ends(at: pl.Series) -> tuple[int, int]:
@@ -183,8 +183,8 @@ def _clumps(rests: Floats, groups: Codes) -> float:
     return float((np.bincount(groups, rests) ** 2).sum())
 
 
-def _gaps(side: Side) -> tuple[pl.Series, list[Codes]]:
-    """Hours between the facts of an entity, and which entity each is of."""
+def _gaps(side: Side) -> tuple[pl.Series, Ties]:
+    """Hours between the facts of an entity; which entity each is of, and when it ends."""
     assert side.key is not None
     assert side.time is not None
     frame = side.frame.select(pl.col(side.key).alias("who"), pl.col(side.time).alias("at")).drop_nulls()
@@ -192,7 +192,7 @@ def _gaps(side: Side) -> tuple[pl.Series, list[Codes]]:
         (pl.col("at").diff().over("who").dt.total_seconds() / 3600).alias("gap")
     )
     frame = frame.drop_nulls("gap")
-    return frame["gap"], [codes_of(frame["who"])]
+    return frame["gap"], Ties([codes_of(frame["who"])], days_of(frame["at"]))
 
 
 def _moves(stream: str, side: Side) -> tuple[pl.Series, list[Codes]] | None:
@@ -213,14 +213,19 @@ def _moves(stream: str, side: Side) -> tuple[pl.Series, list[Codes]] | None:
 
 
 def _correlation(side: Side, first: str, second: str) -> tuple[float, float] | None:
-    columns = [first, second, *([side.key] if side.key else [])]
-    frame = side.frame.select(columns).drop_nulls()
+    """The correlation and its error: the larger one of leaving out entities, and of leaving out stretches of time."""
+    names = dict.fromkeys([first, second, *([side.key] if side.key else []), *([side.time] if side.time else [])])
+    frame = side.frame.select(list(names)).drop_nulls()
     if len(frame) < _LEAST:
         return None
     groups = codes_of(frame[side.key]) if side.key else np.arange(len(frame))
-    groups = (groups * 2_654_435_761 % 2**32) % _GROUPS
+    ways = [(groups * 2_654_435_761 % 2**32) % _GROUPS]
+    if side.time is not None:
+        ways.append(np.asarray(frame[side.time].rank("ordinal").to_numpy() - 1, dtype=np.int64) * _GROUPS // len(frame))
     x, y = (frame[name].rank().to_numpy() for name in (first, second))
-    return _jackknifed(x, y, groups)
+    found = [_jackknifed(x, y, own) for own in ways]
+    known = [own for own in found if own is not None]
+    return max(known, key=lambda own: own[1]) if len(known) == len(ways) else None
 
 
 def _jackknifed(x: Floats, y: Floats, groups: Codes) -> tuple[float, float] | None:

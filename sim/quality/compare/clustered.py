@@ -23,7 +23,8 @@ Codes = NDArray[np.int64]
 _DRAWS = 400
 _EXPECTED = 5.0
 _CLUSTERS = 20
-"""Fewer clusters, or days, say nothing about covariances."""
+"""Fewer clusters, or batches of days, say nothing about covariances."""
+_BATCHES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def shares(codes: Codes, classes: int, clusters: Sequence[Codes] = ()) -> Shares
 
 @dataclass(frozen=True, slots=True)
 class Shocks:
-    """The covariance of the difference of shares as the differences of `count` days show it: float64[k, k].
+    """The covariance of the difference of shares as the differences of `count` batches of days show it: float64[k, k].
 
     What goes on over time in both data sets alike cancels out.
     """
@@ -81,12 +82,16 @@ class Shocks:
 
 
 def shocks(codes: Sequence[Codes], days: Sequence[Codes], values: Sequence[Floats]) -> Shocks:
-    """From the classes, the days (of one calendar) and the shares of two samples."""
+    """From the classes, the days (of one calendar) and the shares of two samples.
+
+    Days that follow each other make a batch, because queues outlast a day (batch means: B. Schmeiser 1982).
+    """
     low = min(int(own.min()) for own in days)
-    span, rests = max(int(own.max()) for own in days) - low + 1, []
+    width = -(-(max(int(own.max()) for own in days) - low + 1) // _BATCHES)
+    span, rests = (max(int(own.max()) for own in days) - low) // width + 1, []
     for own, at, shares_ in zip(codes, days, values, strict=True):
         classes = len(shares_)
-        sizes = np.bincount((at - low) * classes + own, minlength=span * classes).reshape(span, classes)
+        sizes = np.bincount((at - low) // width * classes + own, minlength=span * classes).reshape(span, classes)
         rests.append((sizes - np.outer(sizes.sum(axis=1), shares_)) / len(own))
     difference = rests[0] - rests[1]
     count = int(difference.any(axis=1).sum())

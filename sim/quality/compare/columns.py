@@ -155,11 +155,14 @@ def _coded(a: pl.Series, b: pl.Series) -> tuple[list[str], list[Codes]]:
 
 def _ties(side: Side, name: str, rows: Codes) -> Ties:
     """What rows have in common: what their ids name, and the day; not where the days are too far apart to be days."""
-    days = None
-    if side.time is not None and len(rows):
-        days = side.frame[side.time].cast(pl.Int64).fill_null(0).to_numpy()[rows] // _DAY
-        days = days if days.max() - days.min() < _DAYS else None
+    days = None if side.time is None else days_of(side.frame[side.time].gather(rows))
     return Ties(side.clusters(name, where=rows), days)
+
+
+def days_of(at: pl.Series) -> Codes | None:
+    """The days of instants, counted from 1970; None where they are too far apart to be compared day by day."""
+    days = np.asarray(at.cast(pl.Int64).fill_null(0).to_numpy() // _DAY, dtype=np.int64)
+    return days if len(days) and days.max() - days.min() < _DAYS else None
 
 
 def _atoms(x: Floats, y: Floats) -> list[Codes] | None:

@@ -80,8 +80,16 @@ def side(dataset: Dataset, stream: str, columns: Sequence[str], seed: int, rows:
         names += [f"{quoted(kind)}.{quoted(name)} AS {quoted(f'{kind}.{name}')}" for name in added]
     order = f"ORDER BY t.{quoted(own)}" if own else ""
     sql = f"SELECT {', '.join(names)} FROM {quoted(stream)} AS t {' '.join(joins)} {where} {order}"
-    frame = _utc(pl.DataFrame(pl.from_arrow(dataset.arrow(sql))))
-    return Side(total, frame, key, own, time, _ways(frame, own, time))
+    frame = _finite(_utc(pl.DataFrame(pl.from_arrow(dataset.arrow(sql)))))
+    key, own, time = (name if name in frame.columns else None for name in (key, own, time))
+    return Side(total, frame, key, own, time, _ways(frame, own))
+
+
+def _finite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Numbers as they can be compared: what is not finite is null, decimals are floats."""
+    frame = frame.with_columns(pl.col(pl.Decimal).cast(pl.Float64))
+    floats = pl.col(pl.Float32, pl.Float64)
+    return frame.with_columns(pl.when(floats.is_finite()).then(floats))
 
 
 def _utc(frame: pl.DataFrame) -> pl.DataFrame:
@@ -95,7 +103,7 @@ def _utc(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Datetime, pl.Date).cast(pl.Datetime("us")))
 
 
-def _ways(frame: pl.DataFrame, own: str | None, time: str | None) -> tuple[str, ...]:
+def _ways(frame: pl.DataFrame, own: str | None) -> tuple[str, ...]:
     """The columns that name something several rows have in common: ids."""
     named = [name for name in frame.columns if (name == "id" or name.endswith("_id")) and name != own]
     return tuple(name for name in named if frame[name].n_unique() < 0.95 * max(len(frame), 1))

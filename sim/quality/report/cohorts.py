@@ -96,7 +96,7 @@ def _worth(section: Section, reading: Reading, entity: Reading, cells: pl.DataFr
             ramp=True,
             points=True,
             title=f"{value} per {entity.name} born, by {unit} of age and cohort",
-            x_axis=Axis(f"{unit} of age"),
+            x_axis=Axis(f"{unit} of age", whole=True),
             y_axis=Axis(zero=True),
         )
     )

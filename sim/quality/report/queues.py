@@ -27,16 +27,22 @@ def _load(section: Section, view: View, reading: Reading) -> None:
     ended = view.local(f"{view.at(reading)} - INTERVAL 1 HOUR")
     found = view.frame(
         f"""
-        SELECT resource, hour({ended}) AS hour, sum(busy) / nullif(sum(capacity), 0) AS used, avg(waiting) AS waiting
-        FROM {table(reading)} GROUP BY ALL ORDER BY 1, 2
+        SELECT resource, hour({ended})::INT AS hour, sum(busy) / nullif(sum(capacity), 0) AS used,
+               avg(waiting) AS waiting
+        FROM {table(reading)} GROUP BY ALL
         """
     )
+    names = found["resource"].unique().sort()
+    grid = pl.DataFrame({"hour": range(24)}, schema={"hour": pl.Int32}).join(names.to_frame(), how="cross")
+    every = grid.join(found, on=["hour", "resource"], how="left", maintain_order="left")
     hours = Axis("hour of the day")
-    used = found.filter(pl.col("used").is_not_null())
     title = "Utilisation by hour of the day"
-    section.chart(heat(used, "hour", "resource", "used", text=".0%", domain=(0.0, 1.0), title=title, x_axis=hours))
+    section.chart(
+        heat(every, "hour", "resource", "used", text=".0%", domain=(0.0, 1.0), title=title, x_axis=hours),
+        "Empty where nobody is on duty.",
+    )
     title = "Cases that wait, on average, by hour of the day"
-    section.chart(heat(found, "hour", "resource", "waiting", text=".1f", title=title, x_axis=hours))
+    section.chart(heat(every, "hour", "resource", "waiting", text=".1f", title=title, x_axis=hours))
 
 
 def _waits(section: Section, view: View, reading: Reading) -> None:

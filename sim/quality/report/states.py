@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from sim.pages.charts import Axis, areas
+from sim.pages.charts import Axis, areas, heat
 from sim.pages.diagram import BOX, Edge, Node, diagram, layered
 from sim.pages.library import networkx
 from sim.pages.page import Page, Section
@@ -15,6 +15,11 @@ from sim.quality.report.reading import Reading
 from sim.quality.report.view import View, table
 
 POINTS = 120
+MANY = 10
+"""Ways from state to state that a diagram can show."""
+
+RATES = ((30.44 * 24 * 60, "min"), (30.44 * 24, "h"), (30.44, "day"))
+"""How much of a month other spans of time are."""
 
 
 def states(page: Page, view: View) -> None:
@@ -77,7 +82,10 @@ def _changes(section: Section, view: View, entity: Reading, changes: Reading) ->
         f"WHERE from_state IS NOT NULL AND to_state IS NOT NULL GROUP BY ALL ORDER BY n DESC"
     )
     rated = ways.join(spent, left_on="source", right_on="state", how="left")
-    rates = {(row["source"], row["target"]): row["n"] / max(row["months"] or 0, 1e-9) for row in rated.to_dicts()}
+    rows = [(row["source"], row["target"], row["n"] / max(row["months"] or 0, 1e-9)) for row in rated.to_dicts()]
+    if len(rows) > MANY:
+        _matrix(section, entity, rows)
+    rates = {(source, target): rate for source, target, rate in rows[:MANY]}
     born = f"count(*) FILTER ({view.at(entity, 'born_at')} >= {view.instant(view.start)})"
     order = view.query(f"SELECT state FROM {table(entity)} GROUP BY 1 ORDER BY {born} DESC, count(*) DESC")
     first = [str(row[0]) for row in order]
@@ -86,10 +94,25 @@ def _changes(section: Section, view: View, entity: Reading, changes: Reading) ->
     at = layered(columns, height)
     now = dict(zip(spent["state"], spent["now"], strict=True))
     nodes = [Node(name, f"{int(now[name]):,} at the end", at[name]) for names in columns for name in names]
-    edges = [Edge(a, b, f"{_rate(rate)}/month", _bend(rates, columns, a, b)) for (a, b), rate in rates.items()]
+    edges = [Edge(a, b, _rate(rate), _bend(rates, columns, a, b)) for (a, b), rate in rates.items()]
     section.chart(
         diagram(nodes, edges, height, f"Changes of state of {entity.name}"),
-        "Rates are changes per entity and month in the state that is left.",
+        "Rates are changes per entity and time in the state that is left."
+        + (f" The {MANY} most frequent of {len(rows)} changes." if len(rows) > MANY else ""),
+    )
+
+
+def _matrix(section: Section, entity: Reading, rows: list[tuple[str, str, float]]) -> None:
+    """All rates, where a diagram of them would be a tangle."""
+    names = sorted({name for source, target, _ in rows for name in (source, target)})
+    rates = pl.DataFrame(rows, schema=["source", "target", "rate"], orient="row")
+    grid = pl.DataFrame({"source": names}).join(pl.DataFrame({"target": names}), how="cross")
+    every = grid.join(rates, on=["source", "target"], how="left", maintain_order="left")
+    section.chart(
+        heat(
+            every, "target", "source", "rate", text=".1%", title=f"{entity.name}: from state (down) to state (across)"
+        ),
+        "Changes per entity and month in the state that is left.",
     )
 
 
@@ -114,4 +137,8 @@ def _bend(rates: dict[tuple[str, str], float], columns: list[list[str]], a: str,
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:.1%}" if rate < 0.3 else f"{rate:.3g}"
+    """A rate a month as people read it, of shorter spans where that is very many."""
+    if rate < 0.3:
+        return f"{rate:.1%}/month"
+    times, unit = next(((times, unit) for times, unit in RATES if rate / times >= 2), (1.0, "month"))
+    return f"{rate / times:.3g}/{unit}"
