@@ -45,12 +45,24 @@ class Closed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """The interval of a run (microseconds since the epoch, UTC), and where it passes from one sink to another, if it
+    does.
+    """
+
+    start: int
+    end: int
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """Which facts these are: the same run gives the same facts.
 
     `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`. `truth` is a JSON text:
-    what is true of the facts and does not stand in them; sinks that write files put it beside them. `origin` is one
-    that says what facts were read from, so that a later process can read the same; it is kept with the output.
+    what is true of the facts and does not stand in them; sinks that write files put it beside them. `whole` is the run
+    that this is a part of, where several sinks share it, and `origin` a text that says what facts were read from, so
+    that a later process can read the same; both are kept with the output.
     """
 
     scenario: str
@@ -62,6 +74,17 @@ class Run:
     shards: int = 1
     truth: str | None = None
     origin: str | None = None
+    whole: Past | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether it is the second of two parts."""
+        return self.whole is not None and self.end == self.whole.end
+
+    @property
+    def past(self) -> Past:
+        """What is to be remembered of it."""
+        return self.whole or Past(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +240,13 @@ class Sink(ABC):
                 self.report = self._close(sound)
                 self._demand(self.report)
         return self.report
+
+    def last_run(self, scenario: str) -> Past | None:
+        """What an earlier process has left behind of a run of this scenario, before `open`; None for nothing.
+
+        Whether it is the very run that is gone on with, `open` finds out.
+        """
+        return None
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sim.errors import ParameterError, SinkError
-from sinks.contract import Report, Run, Sink
+from sinks.contract import Past, Report, Run, Sink
 from sinks.target import Options, Target
 
 if TYPE_CHECKING:
@@ -77,6 +77,14 @@ class FileSink(Sink):
             self._layout.tell()
         self._files = {stream.name: self._stream_files(stream) for stream in streams}
         self._pending = {stream.name: [] for stream in streams}
+
+    def last_run(self, scenario: str) -> Past | None:
+        """What the manifests in the folder say, those of other shards included."""
+        from sinks.layout import manifests
+        from sinks.manifest import past
+
+        found = (document for document in manifests(Path(self.target.location)) if document["scenario"] == scenario)
+        return next(map(past, found), None)
 
     def _stream_files(self, stream: Stream) -> StreamFiles:
         from sinks.rolling import Rolling, StreamFiles

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +90,11 @@ class Layout:
         """Put the truth beside the facts, in one step, or take away that of an earlier run: the first shard does it."""
         if self.run.shard != 1:
             return
-        path, hidden = self.root / _TRUTH, self.root / f".{_TRUTH}.tmp"
+        path = self.root / _TRUTH
         if self.run.truth is None:
             path.unlink(missing_ok=True)
         else:
-            hidden.write_text(self.run.truth, encoding="utf-8")
-            hidden.replace(path)
+            manifest.put(path, self.run.truth)
 
     def _inspect(self, overwrite: bool) -> None:
         owned = self._owned()
@@ -148,6 +148,14 @@ class Layout:
 
     def _refuse(self, text: str) -> SinkError:
         return SinkError(f"{self.kind}:{self.root}: {text}")
+
+
+def manifests(root: Path) -> Iterator[dict[str, Any]]:
+    """The manifests in a folder, which need not exist."""
+    paths = sorted(root.iterdir()) if root.is_dir() else []
+    for path in paths:
+        if _MANIFEST.match(path.name) and (document := manifest.read(path)) is not None:
+            yield document
 
 
 def _delete(root: Path, path: Path, document: dict[str, Any], sweep: bool) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sinks.contract import Run
+from sinks.contract import Past, Run
 
 if TYPE_CHECKING:
     from sim.batch import Stream
@@ -28,6 +28,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def instant(time: int) -> str:
     """Microseconds since the epoch as ISO-8601, UTC, with six decimals."""
     return (_EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(text: str) -> int:
+    """Microseconds since the epoch of what `instant` has written."""
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+
+
+def put(path: Path, text: str) -> None:
+    """Put a text at `path`, in one step; where that fails, what stood there before stays and nothing is left over."""
+    hidden = path.with_name(f".{path.name}.tmp")
+    try:
+        with hidden.open("w", encoding="utf-8") as output:
+            output.write(text)
+            output.flush()
+            os.fsync(output.fileno())
+        hidden.replace(path)
+    except OSError:
+        hidden.unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +89,14 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Put the manifest at `path`, in one step."""
-        hidden = path.with_name(f".{path.name}.tmp")
-        with hidden.open("w", encoding="utf-8") as output:
-            json.dump(self._document(), output, indent=1)
-            output.flush()
-            os.fsync(output.fileno())
-        hidden.replace(path)
+        put(path, json.dumps(self._document(), indent=1))
 
     def _document(self) -> dict[str, Any]:
         return {
             "writer": WRITER,
             "version": VERSION,
             **identity(self.kind, self.run),
+            **remembered(self.run),
             "shard": self.run.shard,
             "until": self.until,
             "complete": self.complete,
@@ -105,6 +120,21 @@ def identity(kind: str, run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "shards": run.shards,
     } | times
+
+
+def remembered(run: Run) -> dict[str, Any]:
+    """What a document says of the run that this is a part of; nothing for one that is whole."""
+    whole = run.whole
+    if whole is None or whole.until is None:
+        return {}
+    return {"whole": {"start": instant(whole.start), "until": instant(whole.until), "end": instant(whole.end)}}
+
+
+def past(document: Mapping[str, Any]) -> Past:
+    """The interval of the run that an earlier document is about."""
+    whole = document.get("whole") or document
+    until = whole.get("until") if whole is not document else None
+    return Past(moment(whole["start"]), moment(whole["end"]), None if until is None else moment(until))
 
 
 def difference(document: dict[str, Any], kind: str, run: Run) -> str:

@@ -61,8 +61,12 @@ def test_one_section_alone(place):
 
 def test_a_page_is_written(place):
     target = place / "check.html"
-    invoke("check", str(place / "broken"), "--report", str(target), "-q")
-    assert "unique ids" in target.read_text()
+    words = ["--scenario", str(place / "small.yaml"), "--report", str(target), "-q"]
+    assert invoke("check", str(place / "broken"), *words).exit_code == 1
+    text = target.read_text()
+    assert "What does not hold" in text
+    assert "Measured against declared" in text
+    assert "P-values in order" in text
 
 
 def test_without_a_scenario_that_is_said(place):

@@ -113,3 +113,12 @@ def test_a_worker_that_dies_is_an_entry(small, tmp_path):
     (tmp_path / "out").write_text("in the way of a folder")
     found = entries(process.communicate(timeout=60)[1])
     assert (process.returncode, found[-1]["level"], found[-1]["event"]) == (3, "error", "error")
+
+
+def test_other_commands_say_what_they_do_as_entries_too(small, tmp_path):
+    out = f"parquet:{tmp_path / 'out'}"
+    invoke("run", small, "--to", out, "--end", "2023-01-05", "-q")
+    checked = invoke(
+        "check", out, "--scenario", small, "--end", "2023-01-04", "--only", "structure", "--log-format", "json"
+    )
+    assert "not exactly" in entries(checked.stderr)[0]["message"]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import when
-from sim.cli.options import AsJson, End, Override, Quiet, Start
+from sim.cli import logs, when
+from sim.cli.options import AsJson, End, LogFormat, Override, Quiet, Start
 from sim.cli.progress import EVERY
 from sim.cli.values import parse_overrides, parse_pairs
 from sim.errors import ParameterError
@@ -74,6 +74,7 @@ def check(
     ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Say whether data is sound, and whether it behaves as its scenario declares.
 
@@ -149,9 +150,9 @@ def _declared(
 
     known = declared(manifest, scenario, overrides)
     if known is None and not quiet:
-        typer.echo("datagen: no scenario is known for these facts (--scenario): they are held against none", err=True)
+        logs.say("notice", "datagen: no scenario is known for these facts (--scenario): they are held against none")
     if known is not None and known.same is False and not quiet:
-        typer.echo(f"datagen: {scenario} is not exactly what the facts came from, says the manifest", err=True)
+        logs.say("notice", f"datagen: {scenario} is not exactly what the facts came from, says the manifest")
     return known
 
 
@@ -163,7 +164,7 @@ def _aside() -> Callable[[str], None]:
         nonlocal last
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            typer.echo(f"checking: {line}", err=True)
+            logs.say("progress", f"checking: {line}")
 
     return tell
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.options import AsJson, Quiet
+from sim.cli import logs
+from sim.cli.options import AsJson, LogFormat, Quiet
 from sim.cli.values import parse_pairs
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def compare(
     ] = None,
     json: AsJson = False,
     quiet: Quiet = False,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Say in what two data sets differ, and whether that is more than chance.
 
@@ -183,7 +185,7 @@ def _known(names: list[str] | None, one: Any, other: Any) -> tuple[str, ...]:
 
 
 def _aside(line: str) -> None:
-    typer.echo(f"comparing: {line}", err=True)
+    logs.say("progress", f"comparing: {line}")
 
 
 def _silent(line: str) -> None:

@@ -18,7 +18,7 @@ from sim.delivery.pipeline import Outcome, Progress, deliver
 from sim.delivery.schedule import Live as Paced
 from sim.delivery.seam import Seam
 from sim.delivery.workers import Crew
-from sinks.contract import Stopped
+from sinks.contract import Past, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,12 +76,14 @@ def execute(
             schedule, resume = execution.schedule, job.resume
             told(way.batches, sink, run=run, limit=way.limit, schedule=schedule, outcome=outcome, resume=resume)
             return
-        seam, later = Seam(way.batches, len(model.streams), live.since), replace(run, start=live.since, truth=None)
+        seam, whole = Seam(way.batches, len(model.streams), live.since), Past(run.start, run.end, live.since)
+        later = replace(run, start=live.since, truth=None, whole=whole)
         live.sink.stop = stop
         with live.sink, suppress(Stopped):
             # Before the history, so that nobody waits for that only to learn that there is no broker.
-            live.sink.open(model.streams, later)
-            told(seam.before(), sink, run=replace(run, end=live.since), outcome=outcome)
+            live.sink.open(model.streams, later, job.resume)
+            history = replace(run, end=live.since, whole=whole)
+            told(seam.before(), sink, run=history, outcome=outcome, resume=job.resume)
             if not stop.is_set():
                 schedule = Paced(live.since)
                 told(seam.after(), live.sink, run=later, schedule=schedule, outcome=live.outcome, opened=True)

@@ -33,6 +33,8 @@ def table(verdict: Verdict) -> Table:
 def _held(group: list[Finding]) -> tuple[str, str]:
     measured = [finding for finding in group if finding.passed is not None]
     held = sum(finding.passed is True for finding in measured)
+    if not measured:
+        return "-", "not measured"
     return f"{held} of {len(measured)}", "" if held == len(measured) else "FAILED"
 
 

@@ -63,6 +63,15 @@ def entry(level: str, event: str, message: str, fields: Mapping[str, Any] | None
         sys.stderr.flush()
 
 
+def say(event: str, text: str, fields: Mapping[str, Any] | None = None) -> None:
+    """Write a message that is no warning: the text as a line, or an object where messages are JSON."""
+    if structured():
+        entry("info", event, text.strip(), fields)
+        return
+    with _LOG.lock:
+        print(text, file=sys.stderr, flush=True)
+
+
 def line_of(level: str, event: str, message: str, fields: Mapping[str, Any] | None = None) -> str:
     """The object as a line."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

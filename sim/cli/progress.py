@@ -87,10 +87,7 @@ def lines(meter: Meter, now: Callable[[], float] = time.monotonic) -> Tell:
         if now() - last >= EVERY:
             last = now()
             text = f"{meter.share(progress):6.1%}  {meter.words(progress)}  {clock(meter.left(progress))} to go"
-            if logs.structured():
-                logs.entry("info", "progress", text.strip(), meter.fields(progress))
-            else:
-                print(text, file=sys.stderr, flush=True)
+            logs.say("progress", text, meter.fields(progress))
 
     return tell
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.options import Quiet
+from sim.cli import logs
+from sim.cli.options import LogFormat, Quiet
 from sim.cli.progress import EVERY
 from sim.cli.show import stderr
 from sim.cli.values import parse_pairs
@@ -47,6 +48,7 @@ def report(
         typer.Option("-X", metavar="KEY=VALUE", help="A setting of the Kafka client. Repeatable.", show_default=False),
     ] = None,
     quiet: Quiet = False,
+    log_format: LogFormat = logs.LogFormat.TEXT,
 ) -> None:
     """Draw what is in data: one HTML file that needs nothing else, light and dark, to read, print or send.
 
@@ -104,7 +106,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     """What is being done: on the last line of a terminal, elsewhere a line every few seconds."""
     if quiet:
         yield lambda line: None
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not logs.structured():
         with stderr().status("") as status:
             yield lambda line: status.update(line)
     else:
@@ -118,6 +120,6 @@ def _lines() -> Callable[[str], None]:
         nonlocal last
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            typer.echo(f"report: {line}", err=True)
+            logs.say("progress", f"report: {line}")
 
     return tell

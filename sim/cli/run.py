@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sim.cli import logs, notices, when
+from sim.cli.continuing import past_of, resolved
 from sim.cli.faults import place_of
 from sim.cli.job import WORKERS_USE, Job
 from sim.cli.metrics import Monitor, served
 from sim.cli.options import (
     AsJson,
     End,
+    Ledger,
+    LedgerWindow,
     Limit,
     LogFormat,
     MetricsPort,
@@ -26,6 +31,7 @@ from sim.cli.options import (
     Settings,
     Shard,
     Start,
+    WithFaults,
 )
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
@@ -36,6 +42,7 @@ from sim.errors import DatagenError, ParameterError
 if TYPE_CHECKING:
     from sim.cli.execute import Live
     from sim.model.model import Model
+    from sinks.contract import Past, Sink
 
 MAX_WORKERS = 256
 AT_LEAST = "1 year"
@@ -82,18 +89,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
     ] = False,
-    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")] = True,
-    ledger: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="Where every injected fault and the true aggregates are written, as Parquet.",
-            show_default="beside files: DIR.ledger",
-        ),
-    ] = None,
-    ledger_window: Annotated[
-        str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
-    ] = "1h",
+    faults: WithFaults = True,
+    ledger: Ledger = None,
+    ledger_window: LedgerWindow = "1h",
     metrics_port: MetricsPort = None,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -118,6 +116,7 @@ def run(
     from sim.delivery.nursery import prepare
     from sim.delivery.pipeline import Outcome
     from sim.delivery.schedule import parse_pace
+    from sinks.registry import open_sink
 
     notices.show()
     present = when.now()
@@ -126,23 +125,26 @@ def run(
         raise ParameterError("--then-live goes by the wall's clock: --speed, --rate and --limit do not go with it")
     if then_live is not None and end is None:
         end = f"now+{AT_LEAST}"
-    overrides = parse_overrides(override or [], **when.interval(start, end, present))
+    times = {"start": start, "end": end} | ({} if then_live is None else {"until": until})
+    instants = resolved(times, present)
     pairs = parse_pairs("-X", setting or [])
-    if then_live is not None and resume:
-        raise ParameterError("--resume does not go with --then-live")
+    overrides = parse_overrides(override or [], start=instants["start"], end=instants["end"])
     job = Job(scenario, overrides, seed, parse_shard(shard), to, {} if then_live else pairs)
     job = replace(job, resume=resume, faults=faults, span=parse_span("--ledger-window", ledger_window))
     with Interruption() as interruption:
         if workers > 1:
             prepare(workers, WORKERS_USE)
-        sink = job.sink()
-        if resume and not sink.resumable:
-            raise ParameterError(f"--resume: {sink.target.url}: {sink.unresumable}")
-        model = job.model()
+        sinks = [job.sink(), *([] if then_live is None else [open_sink(then_live, pairs)])]
+        if resume:
+            past = _past(job, sinks, times, interruption.stop)
+            instants = resolved(times, present, past)
+            overrides = parse_overrides(override or [], start=instants["start"], end=instants["end"])
+            job = replace(job, overrides=overrides)
+        sink, model = sinks[0], job.model()
         if resume and limit is not None and faults and model.faults:
             raise ParameterError("--limit and --resume do not go together where faults are injected")
-        job = replace(job, ledger=place_of(ledger, sink, model, faults))
-        live = None if then_live is None else _live(then_live, pairs, when.resolve("--until", until, present), model)
+        job = replace(job, ledger=place_of(ledger, sink, faults and bool(model.faults)))
+        live = None if then_live is None else _live(sinks[1], instants["until"], model)
         outcome, whole = Outcome(), job.run(model)
         legs = [Leg(outcome, whole, sink)]
         if live is not None:
@@ -169,11 +171,19 @@ def run(
     raise typer.Exit(interruption.exit_code if any(leg.outcome.stopped for leg in legs) else 0)
 
 
-def _live(to: str, settings: dict[str, str], until: str | None, model: Model) -> Live:
+def _past(job: Job, sinks: Sequence[Sink], times: Mapping[str, str | None], stop: Event) -> Past | None:
+    """What there is to go on with. Raises ParameterError where a sink cannot."""
+    for sink in sinks:
+        sink.stop = stop
+        if not sink.resumable:
+            raise ParameterError(f"--resume: {sink.target.url}: {sink.unresumable}")
+    return past_of(job, sinks, times)
+
+
+def _live(sink: Sink, until: str | None, model: Model) -> Live:
     """The live part of a run. Raises ParameterError where it would not lie inside the run."""
     from sim.cli.execute import Live
     from sim.maths.instants import format_instant, parse_instant
-    from sinks.registry import open_sink
 
     try:
         since = parse_instant(until, model.timeline.zone)
@@ -182,4 +192,4 @@ def _live(to: str, settings: dict[str, str], until: str | None, model: Model) ->
     if not model.start <= since < model.end:
         first, last = format_instant(model.start), format_instant(model.end)
         raise ParameterError(f"--until {format_instant(since)} is not in the run, which goes from {first} to {last}")
-    return Live(open_sink(to, settings), since)
+    return Live(sink, since)

@@ -12,8 +12,6 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from sim.cli import logs, when
 from sim.cli.progress import EVERY
 from sim.errors import ParameterError
@@ -122,11 +120,7 @@ def _stored(
 
 
 def _tell(done: int, total: int) -> None:
-    text = f"reading: {done:,} of {total:,} records"
-    if logs.structured():
-        logs.entry("info", "reading", text, {"records": done, "total": total})
-    else:
-        typer.echo(text, err=True)
+    logs.say("reading", f"reading: {done:,} of {total:,} records", {"records": done, "total": total})
 
 
 def _again(url: str, present: Sequence[Extent], origin: str) -> list[Extent]:

@@ -39,6 +39,11 @@ def resolve(option: str, text: str | None, present: int) -> str | None:
     return format_instant(present - span if found[1] == "-" else present + span)
 
 
+def relative(text: str | None) -> bool:
+    """Whether an option's text depends on when it is read."""
+    return text is not None and _RELATIVE.fullmatch(text) is not None
+
+
 def instant(option: str, text: str | None, present: int) -> int | None:
     """The instant that an option gives, in microseconds since the epoch; civil times are UTC. None where it is not
     given; raises ParameterError, which names the option.

@@ -9,22 +9,29 @@ from sim.pages.page import Cell, Page, Tile
 from sim.pages.sections import Section as Part
 from sim.quality.checks.scope import Scope
 from sim.quality.finding import Finding
+from sim.quality.pictures import p_values, ratios
 from sim.quality.score import Verdict
 
-_COLUMNS = ("subject", "measured", "interval", "declared", "p-value", "", "detail")
+_COLUMNS = ("check", "subject", "", "measured", "interval", "declared", "p-value", "detail")
 
 
 def page(scope: Scope, verdict: Verdict) -> Page:
-    """The score, what does not hold, and all findings by section and check."""
+    """The score, what does not hold, and all findings by section and check, with charts of the statistical ones."""
     made = Page("Check", scope.dataset.url, _about(scope, verdict))
     made.section("Score").tiles(_tiles(verdict))
     if verdict.failed:
-        _table(made.section("What does not hold"), verdict.failed, named=True)
+        _table(made.section("What does not hold"), verdict.failed)
     for section in verdict.sections:
         part = made.section(section.capitalize())
         own = sorted((f for f in verdict.findings if f.section == section), key=lambda finding: finding.name)
-        for name, group in groupby(own, key=lambda finding: finding.name):
-            _check(part, name, list(group))
+        groups = {name: list(group) for name, group in groupby(own, key=lambda finding: finding.name)}
+        part.table(
+            ["check", "", "hold", "of", "what fails first"], [_summary(name, group) for name, group in groups.items()]
+        )
+        for chart in (ratios(own, "Measured against declared"), p_values(own)):
+            if chart is not None:
+                part.chart(chart)
+        _table(part.details(f"All {len(own)} findings"), own)
     return made
 
 
@@ -43,23 +50,25 @@ def _tiles(verdict: Verdict) -> Iterable[Tile]:
         yield Tile(section.capitalize(), f"{mark:.1f}", f"{failed} do not hold", "bad" if failed else "good")
 
 
-def _check(part: Part, name: str, group: Sequence[Finding]) -> None:
+def _summary(name: str, group: Sequence[Finding]) -> list[object]:
+    """How many findings of a check hold, and the first that does not."""
     measured = [finding for finding in group if finding.passed is not None]
-    held = sum(finding.passed is True for finding in measured)
-    _table(part.details(f"{name.replace('_', ' ')}: {held} of {len(measured)} hold"), group)
+    failed = [finding for finding in measured if not finding.passed]
+    word = Cell("fails", "bad") if failed else Cell("holds", "good") if measured else Cell("not measured", "muted")
+    told = f"{failed[0].subject}: {failed[0].detail}" if failed else ""
+    return [name.replace("_", " "), word, len(measured) - len(failed), len(measured), told]
 
 
-def _table(part: Part, findings: Sequence[Finding], named: bool = False) -> None:
-    columns = ["check", *_COLUMNS] if named else list(_COLUMNS)
-    part.table(columns, [[*([f.name.replace("_", " ")] if named else []), *_row(f)] for f in findings])
+def _table(part: Part, findings: Sequence[Finding]) -> None:
+    part.table(_COLUMNS, [_row(finding) for finding in findings])
 
 
 def _row(finding: Finding) -> list[object]:
     interval = "" if finding.low is None or finding.high is None else f"{finding.low:.5g} to {finding.high:.5g}"
     word = {True: Cell("holds", "good"), False: Cell("fails", "bad"), None: Cell("not measured", "muted")}
-    figures = [_figure(finding.estimate), interval, _figure(finding.declared), _figure(finding.p_value)]
-    return [finding.subject, *figures, word[finding.passed], finding.detail]
+    figures = [_figure(finding.estimate), interval, _figure(finding.declared), _figure(finding.p_value, 3)]
+    return [finding.name.replace("_", " "), finding.subject, word[finding.passed], *figures, finding.detail]
 
 
-def _figure(number: float | None) -> str:
-    return "" if number is None else f"{number:.5g}"
+def _figure(number: float | None, digits: int = 5) -> str:
+    return "" if number is None else f"{number:.{digits}g}"

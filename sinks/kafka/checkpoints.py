@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from sim.errors import SinkError
-from sinks.contract import Run
+from sinks.contract import Past, Run
 from sinks.kafka.client import LOG as CLIENT_LOG
 from sinks.kafka.messages import ANY, Messages
 from sinks.kafka.settings import Settings
-from sinks.manifest import difference, identity
+from sinks.manifest import difference, identity, past, remembered
 
 TOPIC = "datagen.checkpoints"
 KIND = "kafka"
@@ -44,12 +44,13 @@ class Checkpoints:
     def __init__(self, topic: str, template: str, run: Run) -> None:
         self.topic = topic
         self.run = run
-        self.key = f"{template} {run.scenario} {run.shard}/{run.shards}"
+        # Both parts of a run may go into the same topics.
+        self.key = f"{template} {run.scenario} {run.shard}/{run.shards}{' live' if run.live else ''}"
 
     def message(self, facts: Mapping[str, int]) -> Messages:
         """The message that says so many facts of each stream are there."""
         origin = {} if self.run.origin is None else {"origin": self.run.origin}
-        document = {**identity(KIND, self.run), **origin, "facts": dict(facts)}
+        document = {**identity(KIND, self.run), **remembered(self.run), **origin, "facts": dict(facts)}
         value = json.dumps(document).encode()
         return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000])
 
@@ -58,7 +59,7 @@ class Checkpoints:
 
         Raises SinkError where that is one of another run, or cannot be read.
         """
-        document = self._last(settings, url)
+        document = last(self.topic, lambda key: key == self.key, settings, url)
         if document is None:
             return {}
         if reason := difference(document, KIND, self.run):
@@ -67,39 +68,54 @@ class Checkpoints:
 
     def origin(self, settings: Settings, url: str) -> str | None:
         """What the last checkpoint says the facts were read from; None where there is none."""
-        found = (self._last(settings, url) or {}).get("origin")
+        found = (last(self.topic, lambda key: key == self.key, settings, url) or {}).get("origin")
         return found if isinstance(found, str) else None
 
-    def _last(self, settings: Settings, url: str) -> dict[str, Any] | None:
-        ours = {
-            "group.id": f"datagen {self.key}",
-            "isolation.level": "read_committed",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-        }
-        shared = {name: value for name, value in settings.values.items() if not name.startswith(_OF_PRODUCERS)}
-        consumer = Consumer({**shared, **ours}, logger=CLIENT_LOG)
-        try:
-            if self.topic not in consumer.list_topics(timeout=_PATIENCE).topics:
-                return None
-            consumer.assign([TopicPartition(self.topic, 0, OFFSET_BEGINNING)])
-            return self._read(consumer, url)
-        except KafkaException as error:
-            raise SinkError(f"{url}: {self.topic}: {settings.redact(error.args[0].str())}") from None
-        finally:
-            consumer.close()
 
-    def _read(self, consumer: Consumer, url: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = None
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
-            for message in consumer.consume(1000, timeout=0.2):
-                error = message.error()
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                    return found
-                if error is not None:
-                    raise KafkaException(error)
-                value = message.value()
-                if message.key() == self.key.encode() and value is not None:
-                    found = json.loads(value)
-        raise SinkError(f"{url}: the checkpoints in {self.topic} could not be read within {_PATIENCE:.0f} s")
+def last_run(topic: str, template: str, scenario: str, settings: Settings, url: str) -> Past | None:
+    """The interval of the last run of a scenario that has a checkpoint, of whatever shard; None where there is none.
+
+    Raises SinkError where the checkpoints cannot be read.
+    """
+    document = last(topic, lambda key: key.startswith(f"{template} {scenario} "), settings, url)
+    return None if document is None else past(document)
+
+
+def last(topic: str, wanted: Callable[[str], bool], settings: Settings, url: str) -> dict[str, Any] | None:
+    """The last checkpoint that was committed under such a key; None where there is none, or no such topic.
+
+    Raises SinkError where it cannot be read.
+    """
+    ours = {
+        "group.id": f"datagen {topic}",
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+    }
+    shared = {name: value for name, value in settings.values.items() if not name.startswith(_OF_PRODUCERS)}
+    consumer = Consumer({**shared, **ours}, logger=CLIENT_LOG)
+    try:
+        if topic not in consumer.list_topics(timeout=_PATIENCE).topics:
+            return None
+        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        return _read(consumer, wanted, topic, url)
+    except KafkaException as error:
+        raise SinkError(f"{url}: {topic}: {settings.redact(error.args[0].str())}") from None
+    finally:
+        consumer.close()
+
+
+def _read(consumer: Consumer, wanted: Callable[[str], bool], topic: str, url: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        for message in consumer.consume(1000, timeout=0.2):
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                return found
+            if error is not None:
+                raise KafkaException(error)
+            key, value = message.key(), message.value()
+            if key is not None and value is not None and wanted(key.decode()):
+                found = json.loads(value)
+    raise SinkError(f"{url}: the checkpoints in {topic} could not be read within {_PATIENCE:.0f} s")

@@ -31,19 +31,20 @@ AT_ONCE = 1024
 
 _TRY = 0.5
 _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
-_HOPELESS = frozenset(
+_OF_TOPICS = frozenset(
     {
-        KafkaError._MSG_TIMED_OUT,
-        KafkaError._FATAL,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,
-        KafkaError._AUTHENTICATION,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     }
 )
-
+_HOPELESS = _OF_TOPICS | {
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._FATAL,
+    KafkaError._AUTHENTICATION,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
 
 _PASSING = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 """Why messages fail in a transaction that is sent again as a whole."""
@@ -89,7 +90,7 @@ class Client:
         self.hopeless: str | None = None
         self._settings = settings
         self.url = self._url = url
-        self._trouble = self._refusal = ""
+        self._trouble = self._refusal = self._fatal = ""
         self._left: int | None = None
         ours: dict[str, Any] = {"error_cb": self._on_error, "on_delivery": self._on_delivery}
         # Of every message hearing costs 0.1 us of 0.7.
@@ -145,7 +146,7 @@ class Client:
             columns = (some.values, some.keys, some.timestamps, some.partition, some.headers)
             done = enqueue(self.producer, messages.topic, *columns, report=report)
             self.handed += len(some.values)
-            self.failed.update(done.refused)
+            self._note(done.refused)
             self._lost += done.refused.total()
             self._refused += done.refused.total()
             self._lasting = next(iter(done.refused), self._lasting)
@@ -153,6 +154,12 @@ class Client:
             self.producer.poll(0)
         self.bytes += messages.bytes
         self.graves += messages.graves
+
+    def _note(self, refused: Counter[str]) -> None:
+        """Count what the client library has refused; after a fatal error, for the reason of that."""
+        if refused:
+            self.producer.poll(0)
+            self.failed[self._fatal or next(iter(refused))] += refused.total()
 
     def standing(self) -> Standing:
         """The account as it is now."""
@@ -189,7 +196,7 @@ class Client:
         try:
             self._left = self._settle()
         finally:
-            self._watch.stop()
+            self._watch.stop(self._left == 0 and not self._lost)
             if self._prompt is not None:
                 self._prompt.stop()
 
@@ -202,13 +209,20 @@ class Client:
     def _settle(self) -> int:
         patience = self._patience()
         seen, since = len(self.producer), time.monotonic()
-        while left := self.producer.flush(_TRY):
+        while left := self._flush():
             if left != seen:
                 seen, since = left, time.monotonic()
             elif time.monotonic() - since > patience:
                 self.failed["not acknowledged in time"] += left
                 return left
         return 0
+
+    def _flush(self) -> int:
+        try:
+            return self.producer.flush(_TRY)
+        except KafkaException:  # after a fatal error nothing will get through any more
+            self.purge()
+            return 0
 
     def _patience(self) -> float:
         values = self._settings.values
@@ -224,13 +238,18 @@ class Client:
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             return
-        self.failed[error.str()] += 1
+        self.failed[self._reason(error, message)] += 1
         self._lost += 1
         if self._transactional and error.code() in _PASSING:
             return
         self._lasting = error.str()
         if error.code() in _HOPELESS or error.fatal():
             self.hopeless = f"topic {message.topic()!r}: {error.str()}{self._because()}"
+
+    def _reason(self, error: KafkaError, message: Message) -> str:
+        if self._fatal:
+            return self._fatal
+        return f"topic {message.topic()!r}: {error.str()}" if error.code() in _OF_TOPICS else error.str()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
@@ -239,7 +258,7 @@ class Client:
             # Final at the start; later it may pass, as where a broker restarts, and time-outs will tell.
             self._refusal = error.str()
         if error.fatal():
-            self.hopeless = error.str()
+            self.hopeless = self._fatal = self._settings.redact(error.str())
 
     def _because(self) -> str:
         return f" ({self._trouble})" if self._trouble else ""

@@ -12,9 +12,9 @@ from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
 from sim.errors import ParameterError
-from sinks.contract import Report, Run, Sink
+from sinks.contract import Past, Report, Run, Sink
 from sinks.damage import marked
-from sinks.kafka.checkpoints import COMPACTED, TOPIC, Checkpoints
+from sinks.kafka.checkpoints import COMPACTED, TOPIC, Checkpoints, last_run
 from sinks.kafka.client import Client
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.listening import Listening
@@ -114,6 +114,13 @@ class Kafka(Sink):
         if self.resuming:
             self.resumed = checkpoints.find(self._settings, self.target.url)
             self._there |= self.resumed
+
+    def last_run(self, scenario: str) -> Past | None:
+        """What the last checkpoint says. Waits for a broker as `open` does."""
+        client = Client(self._settings, self.target.url, self.stop)
+        client.connect(self._timeout)
+        client.finish()
+        return last_run(self._checkpoint_topic, self._template, scenario, self._settings, self.target.url)
 
     def remembered(self, scenario: str) -> str | None:
         """What the last checkpoint says, where facts are written together with checkpoints."""

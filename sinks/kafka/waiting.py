@@ -15,7 +15,16 @@ FIRST = 2.0
 AGAIN = 10.0
 """Seconds between two remarks."""
 
+STALLED = 5.0
+"""Seconds without an acknowledgement after which a watch takes brokers for absent."""
+
 _LOOK = 0.5
+
+_NOISE = 16
+_GAINS = 3
+"""The client library counts its own complaints among what is under way, so a few messages more or less say nothing:
+brokers are back when many are acknowledged, or none is left, or some again and again.
+"""
 
 WAITING, GOING_ON = {"event": "waiting"}, {"event": "going_on"}
 
@@ -64,7 +73,7 @@ class Watch:
         self._account = account
         self._reason = reason
         self._clock = clock
-        self._best = 0
+        self._best = self._gains = 0
         self._moved = clock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="datagen-watch", daemon=True)
@@ -73,11 +82,13 @@ class Watch:
         """Begin to look."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Look no more."""
+    def stop(self, sound: bool) -> None:
+        """Look no more; `sound`: everything was acknowledged in the end."""
         self.abandon()
         if self._thread.is_alive():
             self._thread.join()
+            if sound:
+                self._waiting.over()
 
     def abandon(self) -> None:
         """Look no more, without waiting for the end of the present look."""
@@ -85,15 +96,20 @@ class Watch:
 
     def restart(self) -> None:
         """The account begins anew: what a transaction had sent was taken back."""
-        self._best = -1
+        self._best = self._account()[0]
 
     def look(self) -> None:
         """Compare with the most that was ever acknowledged."""
         acknowledged, queued = self._account()
-        if not queued or acknowledged > self._best:
-            self._best, self._moved = max(acknowledged, self._best), self._clock()
-            self._waiting.over()
-        elif self._clock() - self._moved >= FIRST:
+        gain = acknowledged - self._best
+        if gain > 0:
+            self._best, self._gains = acknowledged, self._gains + 1
+            if gain > _NOISE or not queued or self._gains >= _GAINS:
+                self._waiting.over()
+        if gain > 0 or not queued:
+            self._moved = self._clock()
+        elif self._clock() - self._moved >= STALLED:
+            self._gains = 0
             self._waiting.still(self._reason() or "nothing is acknowledged", self._moved)
 
     def _run(self) -> None:

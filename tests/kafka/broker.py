@@ -24,6 +24,8 @@ PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
 START_SECONDS = 60
 USER, PASSWORD = "datagen", "not-to-be-printed"
+GUEST, GUESTS = "guest", "not-to-be-printed-either"
+"""Somebody who may do nothing unless a test allows it, and the password."""
 # 16 bytes in base64.
 CLUSTER = "ZGF0YWdlbi10ZXN0LWJyb2"
 
@@ -39,6 +41,7 @@ _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <dependencies>{}</dependencies>
 </project>
 """
+_BEARER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
 _LOGGING = """status=error
 appender.file.type=File
 appender.file.name=file
@@ -52,13 +55,28 @@ rootLogger.appenderRef.file.ref=file
 _SERVER = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both},\\
+  CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL
-sasl.enabled.mechanisms=PLAIN
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,BOTH:SASL_SSL
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:{user};User:CN=127.0.0.1
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+  user_{user}="{password}" user_{guest}="{guests}";
+listener.name.both.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
   user_{user}="{password}";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.both.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.both.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl.oauthbearer.sasl.jaas.config={bearer} required unsecuredLoginStringClaim_sub="{user}";
+listener.name.both.oauthbearer.sasl.jaas.config={bearer} required unsecuredLoginStringClaim_sub="{user}";
+listener.name.both.ssl.keystore.location={folder}/own.p12
+listener.name.both.ssl.keystore.type=PKCS12
+listener.name.both.ssl.keystore.password={password}
+listener.name.both.ssl.key.password={password}
 listener.name.tls.ssl.keystore.location={folder}/own.p12
 listener.name.tls.ssl.keystore.type=PKCS12
 listener.name.tls.ssl.keystore.password={password}
@@ -105,14 +123,17 @@ def address() -> Iterator[str]:
 class Broker:
     """A broker process with a folder of its own, which goes when it stops.
 
-    `address` takes anyone, `sasl` asks for USER and PASSWORD, `tls` for the certificate that `certificate` and
-    `keystore` hold (which is also the one that it shows).
+    `address` takes anyone; `sasl` asks for USER and PASSWORD (PLAIN, SCRAM) or an unsigned token, and GUEST may come in
+    by PLAIN; `tls` asks for the certificate that `certificate` and `keystore` hold (which is also the one that it
+    shows); `both` is what `sasl` is, encrypted.
     """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
-        self._ports = dict(zip(("port", "sasl", "tls", "controller"), free_ports(4), strict=True))
-        self.address, self.sasl, self.tls = (f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls"))
+        self._ports = dict(zip(("port", "sasl", "tls", "both", "controller"), free_ports(5), strict=True))
+        self.address, self.sasl, self.tls, self.both = (
+            f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls", "both")
+        )
         self.certificate, self.keystore = self.folder / "own.pem", self.folder / "own.p12"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -160,11 +181,14 @@ class Broker:
 
     def _prepare(self) -> None:
         self._certify()
-        values = self._ports | {"folder": self.folder, "user": USER, "password": PASSWORD}
+        people = {"user": USER, "password": PASSWORD, "guest": GUEST, "guests": GUESTS}
+        values = self._ports | people | {"folder": self.folder, "bearer": _BEARER}
         (self.folder / "server.properties").write_text(_SERVER.format(**values))
         (self.folder / "log4j2.properties").write_text(_LOGGING.format(**values))
         settings = str(self.folder / "server.properties")
         command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings]
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            command += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
         run_command(command, "the broker's storage cannot be formatted")
 
     def _certify(self) -> None:

@@ -1,6 +1,6 @@
 """Reading topics back."""
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 
@@ -30,6 +30,26 @@ def _take(consumer, count):
             if record.error():
                 raise KafkaException(record.error())
         records += found
+    return sorted(records, key=lambda record: (record.partition(), record.offset()))
+
+
+def committed(address, topic, isolation="read_committed"):
+    """Every record of a topic that a consumer with this isolation sees, partition by partition."""
+    settings = {"bootstrap.servers": address, "group.id": "tests", "enable.partition.eof": True}
+    consumer = Consumer({**settings, "isolation.level": isolation, "enable.auto.commit": False})
+    partitions = set(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+    records = []
+    while partitions:
+        for record in consumer.consume(10_000, timeout=0.5):
+            error = record.error()
+            if error is None:
+                records.append(record)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                partitions.discard(record.partition())
+            else:
+                raise KafkaException(error)
+    consumer.close()
     return sorted(records, key=lambda record: (record.partition(), record.offset()))
 
 

@@ -10,10 +10,10 @@ from collections import defaultdict
 
 import pytest
 from commands import start
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 import sim
 from tests.kafka.broker import Broker
+from tests.kafka.reading import committed
 
 KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "4"))
 """How often a run is killed; by hand, a hundred times."""
@@ -41,26 +41,6 @@ def small(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(SCENARIO)
     return str(path)
-
-
-def committed(address, topic, isolation="read_committed"):
-    """Every record of a topic that a consumer with this isolation sees, partition by partition."""
-    settings = {"bootstrap.servers": address, "group.id": "tests", "enable.partition.eof": True}
-    consumer = Consumer({**settings, "isolation.level": isolation, "enable.auto.commit": False})
-    partitions = set(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
-    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
-    records = []
-    while partitions:
-        for record in consumer.consume(10_000, timeout=0.5):
-            error = record.error()
-            if error is None:
-                records.append(record)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                partitions.discard(record.partition())
-            else:
-                raise KafkaException(error)
-    consumer.close()
-    return sorted(records, key=lambda record: (record.partition(), record.offset()))
 
 
 def assert_every_fact_once(address, prefix, small):

@@ -1,0 +1,177 @@
+"""A broker that is not there yet, or away for a while; several processes at one set of topics; history, then live."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import defaultdict
+
+import pytest
+from commands import SMALL, start, wait_for
+
+import sim
+from tests.kafka.broker import Broker
+from tests.kafka.reading import committed
+
+OUTAGE = float(os.environ.get("DATAGEN_TEST_OUTAGE", "6"))
+"""Seconds without a broker; by hand, a minute."""
+
+KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "3"))
+"""How often a run is killed; by hand, a hundred times."""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL.replace("count: 500", "count: 1000"))
+    return str(path)
+
+
+def facts_of(address, topic):
+    return [json.loads(record.value()) for record in committed(address, topic)]
+
+
+def assert_one_run(address, prefix, small, overrides=None):
+    """Every fact is there once, in order per key."""
+    model = sim.compile_scenario(sim.load(small, overrides or {}))
+    for name, table in sim.to_arrow(sim.simulate(model)).items():
+        facts = facts_of(address, prefix + name)
+        assert sorted(fact[f"{name}_id"] for fact in facts) == sorted(table[f"{name}_id"].to_pylist())
+        by_key = defaultdict(list)
+        for fact in facts:
+            by_key[fact["customer_id"]].append((fact["event_time"], fact[f"{name}_id"]))
+        assert all(places == sorted(places) for places in by_key.values())
+
+
+def told(process):
+    """The events of a run that has ended well, in order, progress left out."""
+    stderr = process.communicate(timeout=180)[1]
+    assert process.returncode == 0, stderr
+    entries = [json.loads(line) for line in stderr.splitlines()]
+    return [entry["event"] for entry in entries if entry["event"] not in ("progress", "warning")], entries
+
+
+@pytest.mark.parametrize("once", ["false", "true"])
+def test_a_broker_that_comes_later_is_waited_for(once, small, prefix):
+    with Broker() as broker:
+        broker.kill()
+        to = f"kafka://{broker.address}?prefix={prefix}&partitions=2&exactly_once={once}"
+        process = start("run", small, "--to", to, "--log-format", "json")
+        time.sleep(OUTAGE)
+        assert process.poll() is None
+        broker.start()
+        events, _ = told(process)
+        assert events[0] == "start"
+        assert "waiting" in events
+        assert events[-2:] == ["going_on", "end"]
+        assert_one_run(broker.address, prefix, small)
+
+
+def test_a_broker_that_is_away_for_a_while_costs_nothing_without_transactions_either(small, prefix):
+    with Broker() as broker:
+        to = f"kafka://{broker.address}?prefix={prefix}&partitions=3"
+        process = start("run", small, "--to", to, "--rate", "2k/s", "--log-format", "json")
+        time.sleep(4)
+        broker.kill()
+        time.sleep(OUTAGE)
+        assert process.poll() is None
+        broker.start()
+        events, entries = told(process)
+        assert (events[0], events[-2:]) == ("start", ["going_on", "end"])
+        assert "waiting" in events
+        assert entries[-1]["acknowledged"] == entries[-1]["facts"]
+        assert_one_run(broker.address, prefix, small)
+
+
+def test_a_run_that_waits_for_its_broker_in_the_middle_can_be_ended_and_gone_on_with(small, prefix):
+    with Broker() as broker:
+        to = f"kafka://{broker.address}?prefix={prefix}&partitions=2&exactly_once=true"
+        process = start("run", small, "--to", to, "--rate", "2k/s", "-q")
+        time.sleep(4)
+        broker.kill()
+        time.sleep(2)
+        process.send_signal(signal.SIGTERM)
+        stderr = process.communicate(timeout=60)[1]
+        assert process.returncode == 143, stderr
+        broker.start()
+        assert start("run", small, "--to", to, "--resume", "-q").wait(120) == 0
+        assert_one_run(broker.address, prefix, small)
+
+
+@pytest.mark.parametrize("once", ["false", "true"])
+def test_processes_that_start_at_once_share_a_run(once, small, address, prefix):
+    to = f"kafka://{address}?prefix={prefix}&partitions=3&exactly_once={once}"
+    crew = [
+        start("run", small, "--to", to, "--shard", f"{number}/3", "--json", "--no-progress") for number in (1, 2, 3)
+    ]
+    ends = [(*process.communicate(timeout=120), process.returncode) for process in crew]
+    assert [code for *_, code in ends] == [0, 0, 0], ends
+    assert all(json.loads(stdout)["facts"] > 1000 for stdout, *_ in ends)
+    assert_one_run(address, prefix, small)
+
+
+def test_a_shard_that_is_killed_goes_on_by_itself(small, address, prefix):
+    to, chance = f"kafka://{address}?prefix={prefix}&partitions=3&exactly_once=true", random.Random(3)
+    words = ("run", small, "--to", to, "--rate", "3k/s", "--resume", "--json", "--no-progress")
+    crew = [start(*words, "--shard", f"{number}/3") for number in (1, 2, 3)]
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(1, 4))
+        os.killpg(crew[1].pid, signal.SIGKILL)
+        crew[1].communicate()
+        crew[1] = start(*words, "--shard", "2/3")
+    ends = [(*process.communicate(timeout=120), process.returncode) for process in crew]
+    assert [code for *_, code in ends] == [0, 0, 0], ends
+    assert_one_run(address, prefix, small)
+
+
+def killed_somewhen(words, chance, most):
+    process = start(*words)
+    try:
+        return process.wait(chance.uniform(1.5, most))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+
+
+@pytest.mark.parametrize("history", ["parquet", "kafka"])
+def test_history_and_live_topics_are_whole_however_often_the_run_is_killed(history, small, address, prefix, tmp_path):
+    chance, lasts = random.Random(len(history)), 5 * KILLS + 10
+    topics = f"kafka://{address}?prefix={prefix}&partitions=2&exactly_once=true"
+    to = topics if history == "kafka" else f"parquet:{tmp_path / 'lake'}?roll_time=1d"
+    words = ("run", small, "--start", "now-10d", "--end", f"now+{lasts}s", "--set", "streams.order.rate=3/h")
+    words = (*words, "--to", to, "--then-live", topics, "--resume", "--json", "--no-progress")
+    ends = [killed_somewhen(words, chance, 5) for _ in range(KILLS)]
+    assert None in ends
+    stdout, stderr = (last := start(*words)).communicate(timeout=180)
+    assert last.returncode == 0, stderr
+    said = json.loads(stdout)
+    overrides = {"start": said["start"], "end": said["live"]["end"], "streams.order.rate": "3/h"}
+    seam = said["end"]
+    assert seam == said["live"]["start"]
+    if history == "kafka":
+        assert_one_run(address, prefix, small, overrides)
+        return
+    live = facts_of(address, f"{prefix}order")
+    whole = sim.to_arrow(sim.simulate(sim.compile_scenario(sim.load(small, overrides))))["order"].to_pylist()
+    expected = [row["order_id"] for row in whole if f"{row['event_time']:%Y-%m-%dT%H:%M:%S.%fZ}" >= seam]
+    assert sorted(fact["order_id"] for fact in live) == sorted(expected)
+    assert said["live"]["facts"] + said["live"]["resumed"] == len(expected) + len(
+        facts_of(address, f"{prefix}customer")
+    )
+
+
+def test_a_topic_that_is_deleted_in_the_middle_is_told(small, address, prefix):
+    from confluent_kafka.admin import AdminClient
+
+    process = start("run", small, "--to", f"kafka://{address}?prefix={prefix}", "--rate", "500/s", "-q")
+    admin = AdminClient({"bootstrap.servers": address})
+    wait_for(lambda: f"{prefix}order" in admin.list_topics(timeout=10).topics)
+    time.sleep(2)
+    admin.delete_topics([f"{prefix}order"])[f"{prefix}order"].result(10)
+    stderr = process.communicate(timeout=60)[1]
+    assert (process.returncode, f"{prefix}order" in stderr) == (4, True), stderr
