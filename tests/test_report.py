@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -128,6 +129,18 @@ def test_segments_are_apart_by_the_factor_that_was_declared(page):
     low, high = found.sort("x").select("x", "x_low", "x_high").rows()
     assert low[2] < high[1]
     assert high[1] / low[2] < 4.0 < high[2] / low[1]
+
+
+def test_intervals_of_segments_are_as_wide_as_entities_are_different(page, data):
+    found = rows(page, "buy per user and month").filter(pl.col("y") == "tier: vip").to_dicts()[0]
+    each = data.query(
+        "SELECT (epoch(TIMESTAMPTZ '2024-12-31T23:00:00Z') - epoch(any_value(user.event_time))) / 2629800, count(act) "
+        "FROM user LEFT JOIN (SELECT user_id, 1 AS act FROM buy) USING (user_id) WHERE tier = 'vip' GROUP BY user_id"
+    )
+    months, counts = np.array(each, float).T
+    drawn = np.random.default_rng(SEED).integers(0, len(each), (600, len(each)))
+    spread = np.std(counts[drawn].sum(axis=1) / months[drawn].sum(axis=1)) / (counts.sum() / months.sum())
+    assert (found["x_high"] - found["x_low"]) / (2 * 1.96) / found["x"] == pytest.approx(spread, rel=0.15)
 
 
 def test_retention_is_the_share_of_those_born_that_are_active_in_the_month(page, data):
@@ -267,6 +280,14 @@ def test_the_command_writes_a_page_and_a_picture_of_every_chart(sales, tmp_path)
     assert (done.exit_code, len(list((tmp_path / "png").glob("*.png")))) == (0, charts)
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     assert [path.name for path in (tmp_path / "png").glob("001-*-a-day.png")]
+
+
+def test_files_that_do_not_fit_together_are_an_error_in_a_line(tmp_path):
+    moment = datetime(2024, 1, 1, 12)
+    pl.DataFrame({"t": [moment]}).write_parquet(tmp_path / "a.parquet")
+    pl.DataFrame({"t": [moment.time()]}).write_parquet(tmp_path / "b.parquet")
+    done = invoke("report", str(tmp_path), "--out", f"{tmp_path}/r.html")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
 
 
 @pytest.mark.parametrize(

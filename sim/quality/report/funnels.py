@@ -36,7 +36,7 @@ def funnels(page: Page, view: View) -> None:
 
 def _process(section: Section, view: View, reading: Reading) -> None:
     cases = _cases(view, reading)
-    view.data.db.execute(f"CREATE OR REPLACE TEMP TABLE walked AS {cases}")
+    view.query(f"CREATE OR REPLACE TEMP TABLE walked AS {cases}")
     total = int(view.query("SELECT count(DISTINCT id) FROM walked")[0][0])
     if not total:
         section.text("No case began early enough to be followed to its end.")
@@ -59,7 +59,7 @@ def _process(section: Section, view: View, reading: Reading) -> None:
         _ways(section, view, reading.name, found["step"].to_list())
         _paths(section, view, total)
     _table(section, found)
-    view.data.db.execute("DROP TABLE walked")
+    view.query("DROP TABLE walked")
 
 
 def _cases(view: View, reading: Reading) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from sim.batch import TIME
+from sim.errors import ParameterError
 from sim.quality.dataset import Dataset
 from sim.quality.declared import Declared
 from sim.quality.report.reading import Reading, Role, readings
@@ -102,12 +104,14 @@ class View:
         return self.data.rows(reading.name)
 
     def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pl.DataFrame:
-        """The result of a query, which is small."""
-        return pl.DataFrame(pl.from_arrow(self.data.db.sql(sql, params=list(parameters)).to_arrow_table()))
+        """The result of a query, which is small. Raises ParameterError where the files cannot be read."""
+        with _told(self.data.url):
+            return pl.DataFrame(pl.from_arrow(self.data.db.sql(sql, params=list(parameters)).to_arrow_table()))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """The rows of a query's result."""
-        return self.data.query(sql)
+        """The rows of a query's result. Raises ParameterError where the files cannot be read."""
+        with _told(self.data.url):
+            return self.data.query(sql)
 
     def at(self, reading: Reading, column: str | None = None) -> str:
         """SQL for a time of a stream as an instant; times without a zone are UTC."""
@@ -173,7 +177,7 @@ class View:
         schema = self.data.schema(name)
         flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
         asked = [_of(column, column in flat) for column in schema.names]
-        row = self.data.query(f"SELECT {', '.join(asked)} FROM {quoted(name)}")[0]
+        row = self.query(f"SELECT {', '.join(asked)} FROM {quoted(name)}")[0]
         return {column: Column(*row[5 * n : 5 * n + 5]) for n, column in enumerate(schema.names)}
 
 
@@ -181,6 +185,17 @@ def _of(column: str, flat: bool) -> str:
     sql = quoted(column)
     rest = [f"approx_count_distinct({sql})", f"min({sql})", f"max({sql})"] if flat else ["0", "NULL", "NULL"]
     return ", ".join([f"count({sql})", *rest, f"any_value({sql})"])
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """What the database says of files, in a line."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise ParameterError(f"{url}: {str(error).splitlines()[0]}") from None
 
 
 def table(reading: Reading) -> str:
