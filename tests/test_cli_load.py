@@ -161,9 +161,10 @@ def test_messages_tell_when_they_were_due(url, asked):
     assert with_due(url) == asked
 
 
-def test_the_sink_gets_the_facts_of_the_scenario_and_no_others(small, tmp_path):
-    words = ("load", small, "--to", f"parquet:{tmp_path / 'out'}", "--rate", "1k/s", "--duration", "1s", "--json")
-    report = json.loads(invoke(*words, "--quiet").stdout)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_sink_gets_the_facts_of_the_scenario_and_no_others(small, tmp_path, workers):
+    words = ("load", small, "--to", f"parquet:{tmp_path / 'out'}", "--rate", "1k/s", "--duration", "1s")
+    report = json.loads(invoke(*words, "--workers", workers, "--json").stdout)
     run = invoke("run", small, "--limit", str(report["sent"]), "--to", f"parquet:{tmp_path / 'run'}", "--json")
     assert json.loads(run.stdout)["facts"] == report["sent"] == report["acknowledged"]
     import polars as pl

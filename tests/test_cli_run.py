@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -122,8 +121,13 @@ def test_an_error_of_the_simulation_says_what_was_written_before(run, monkeypatc
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_closes_the_sink_and_says_what_was_written(run, monkeypatch, number, code):
-    monkeypatch.setattr(jobs.Job, "batches", lambda self, model: fake_batches(100_000))
-    threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+    def interrupted(self, model):
+        for turn, batch in enumerate(fake_batches(100_000)):
+            if turn == 100:
+                os.kill(os.getpid(), number)
+            yield batch
+
+    monkeypatch.setattr(jobs.Job, "batches", interrupted)
     result = run("--to", "null:", "--json")
     assert result.exit_code == code
     summary = json.loads(result.stdout)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from sim.delivery.remarks import LOGGER
 
 if TYPE_CHECKING:
-    from sim.batch import Batch
+    from sim.batch import Batch, Stream
     from sim.cli.job import Job
     from sim.delivery.pipeline import Progress
     from sim.model.model import Model
     from sim.scenario.faults import Faults
-    from sinks.contract import Sink
+    from sinks.contract import Run, Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +43,66 @@ def injected(
     the sink can do.
     """
     faults = model.faults if job.faults else {}
-    if not faults and job.ledger is None:
-        yield Way(batches, limit, on_progress)
-        return
-    from sim.delivery.inject import inject
-    from sim.delivery.ledger import Ledger
-    from sim.delivery.windows import limited, windows
-    from sinks.damage import KINDS
-    from sinks.registry import open_sink
-
-    damages = {kind: number for number, kind in enumerate(KINDS, 1) if kind in able}
-    _say_what_stays_whole(faults, able)
     run = replace(job.run(model), truth=None)
-    source = windows(batches, len(model.streams))
-    source = source if limit is None else limited(source, limit)
-    if job.ledger is None:
-        yield Way(inject(source, model.streams, faults, run.seed, None, damages), None, on_progress)
-        return
     # Of a run that is gone on with everything is simulated again, and so the ledger is made again from the beginning.
-    again = "?mode=overwrite" if job.resume and "?" not in job.ledger else ""
-    with Ledger(open_sink(job.ledger + again), model.streams, run, job.span) as ledger:
+    again = "?mode=overwrite" if job.resume and job.ledger and "?" not in job.ledger else ""
+    account = None if job.ledger is None else Account(job.ledger + again, job.span)
+    injection = Injection(tuple(model.streams), faults, run.seed, run, account)
+    with injection.way(batches, limit, on_progress, able) as way:
+        yield way
 
-        def tell(progress: Progress) -> None:
-            ledger.commit(progress.watermark)
-            if on_progress is not None:
-                on_progress(progress)
 
-        yield Way(inject(source, model.streams, faults, run.seed, ledger, damages), None, tell)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The URL of the sink that takes a ledger, and the length of the windows in it, in microseconds."""
+
+    url: str
+    span: int
+
+
+@dataclass(frozen=True)
+class Injection:
+    """Faults of streams, by their names, with the seed of all or of each, and the ledger that is kept of them."""
+
+    streams: tuple[Stream, ...]
+    faults: Mapping[str, Faults]
+    seed: int | Mapping[str, int]
+    run: Run
+    account: Account | None = None
+
+    @contextmanager
+    def way(
+        self,
+        batches: Iterable[Batch],
+        limit: int | None,
+        on_progress: Callable[[Progress], None] | None,
+        able: frozenset[str],
+    ) -> Iterator[Way]:
+        """The batches with the faults, while the ledger is open; as they are where there is neither."""
+        if not self.faults and self.account is None:
+            yield Way(batches, limit, on_progress)
+            return
+        from sim.delivery.inject import inject
+        from sim.delivery.ledger import Ledger
+        from sim.delivery.windows import limited, windows
+        from sinks.damage import KINDS
+        from sinks.registry import open_sink
+
+        damages = {kind: number for number, kind in enumerate(KINDS, 1) if kind in able}
+        _say_what_stays_whole(self.faults, able)
+        source = windows(batches, len(self.streams))
+        source = source if limit is None else limited(source, limit)
+        if self.account is None:
+            yield Way(inject(source, self.streams, self.faults, self.seed, None, damages), None, on_progress)
+            return
+        with Ledger(open_sink(self.account.url), self.streams, self.run, self.account.span) as ledger:
+
+            def tell(progress: Progress) -> None:
+                ledger.commit(progress.watermark)
+                if on_progress is not None:
+                    on_progress(progress)
+
+            yield Way(inject(source, self.streams, self.faults, self.seed, ledger, damages), None, tell)
 
 
 def _say_what_stays_whole(faults: Mapping[str, Faults], able: frozenset[str]) -> None:
@@ -81,11 +114,11 @@ def _say_what_stays_whole(faults: Mapping[str, Faults], able: frozenset[str]) ->
         logging.getLogger(LOGGER).warning(text)
 
 
-def place_of(ledger: str | None, sink: Sink, model: Model, faults: bool) -> str | None:
+def place_of(ledger: str | None, sink: Sink, faults: bool) -> str | None:
     """The URL of the ledger's own sink: what the user says, or else beside the files; None for none."""
     if ledger is not None:
         return f"parquet:{ledger}"
-    if not (faults and model.faults):
+    if not faults:
         return None
     if sink.target.scheme in ("parquet", "csv", "avro"):
         mode = sink.target.options.get("mode")

@@ -63,3 +63,13 @@ Progress = Annotated[
     bool | None,
     typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default="where useful"),
 ]
+WithFaults = Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")]
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where every injected fault and the true aggregates are written, as Parquet.",
+        show_default="beside files: DIR.ledger",
+    ),
+]
+LedgerWindow = Annotated[str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sim.cli import notices
+from sim.cli.job import FAULTLESS
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
     from sim.batch import Batch, Stream
-    from sim.delivery.replay.blend import Flow
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.playing import Play, Player
     from sim.delivery.replay.recording import Recording
+    from sim.model.model import Model
+    from sim.scenario.faults import Faults
     from sinks.contract import Run, Sink
 
 SOURCES = ("parquet", "csv", "kafka")
@@ -25,11 +27,16 @@ SOURCES = ("parquet", "csv", "kafka")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Batches grouped by windows, of which streams, and which run a sink is to take them for."""
+    """Batches grouped by windows, of which streams, and which run a sink is to take them for.
+
+    `faults` are those that are still to be injected, by the names of their streams, with the seeds of their scenarios.
+    """
 
     streams: tuple[Stream, ...]
     batches: Iterable[Batch]
     run: Run
+    faults: Mapping[str, Faults] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -77,10 +84,16 @@ def earlier(source: str, sink: Sink) -> str | None:
     return sink.remembered(name_of(Target.parse(source)))
 
 
-def played(recording: Recording, play: Play, at: int | None, scenarios: Sequence[str], seed: int | None) -> Facts:
-    """The facts of a recording, from the instant `at` on where that is given, blended with those of scenarios."""
+def played(
+    recording: Recording, play: Play, at: int | None, scenarios: Sequence[str], seed: int | None, faults: bool = True
+) -> Facts:
+    """The facts of a recording, from the instant `at` on where that is given, blended with those of scenarios.
+
+    `faults` says whether those of the scenarios count.
+    """
     from sim.delivery.replay.blend import Flow, blended
     from sim.delivery.replay.playing import Player
+    from sim.engine.simulate import simulate
     from sinks.contract import Run
 
     for note in recording.notes:
@@ -89,22 +102,30 @@ def played(recording: Recording, play: Play, at: int | None, scenarios: Sequence
     told = [recording.digest, repr(player.play)]
     run = Run(recording.name, "", 0 if seed is None else seed, player.start, player.end, origin=recording.origin)
     streams, batches = player.streams, player.batches()
+    models: list[Model] = []
     if scenarios:
         if play.passes is None:
             raise ParameterError("--loop forever and --blend: a simulation needs an end, so give a number of passes")
-        flows = [_simulated(name, player, seed, told) for name in scenarios]
+        models = [_model(name, player) for name in scenarios]
+        told += [model.digest if faults else model.digest + FAULTLESS for model in models]
+        flows = [Flow(m.name, tuple(m.streams), simulate(m, seed=seed)) for m in models]
         streams, batches = blended([Flow(recording.name, streams, batches), *flows])
-    return Facts(streams, batches, replace(run, digest=hashlib.sha256(repr(told).encode()).hexdigest()))
+    run = replace(run, digest=hashlib.sha256(repr(told).encode()).hexdigest())
+    own = [(model, stream.name) for model in models for stream in model.streams]
+    hit = {
+        stream.name: (model.faults[name], model.seed if seed is None else seed)
+        for stream, (model, name) in zip(streams[len(streams) - len(own) :], own, strict=True)
+        if faults and name in model.faults
+    }
+    specs, seeds = {name: spec for name, (spec, _) in hit.items()}, {name: own for name, (_, own) in hit.items()}
+    return Facts(streams, batches, run, specs, seeds)
 
 
-def _simulated(scenario: str, player: Player, seed: int | None, told: list[str]) -> Flow:
-    from sim.delivery.replay.blend import Flow
-    from sim.engine.simulate import simulate
+def _model(scenario: str, player: Player) -> Model:
+    """A scenario over the time of a replay."""
     from sim.maths.instants import format_instant
     from sim.model.compile import compile_scenario
     from sim.scenario.loader import load
 
     interval = {"start": format_instant(player.start), "end": format_instant(player.end)}
-    model = compile_scenario(load(scenario, interval))
-    told.append(model.digest)
-    return Flow(model.name, tuple(model.streams), simulate(model, seed=seed))
+    return compile_scenario(load(scenario, interval))

@@ -10,7 +10,19 @@ import typer
 
 from sim.cli import logs, notices, when
 from sim.cli.metrics import Monitor, served
-from sim.cli.options import AsJson, Limit, LogFormat, MetricsPort, Progress, Quiet, Seed, Settings
+from sim.cli.options import (
+    AsJson,
+    Ledger,
+    LedgerWindow,
+    Limit,
+    LogFormat,
+    MetricsPort,
+    Progress,
+    Quiet,
+    Seed,
+    Settings,
+    WithFaults,
+)
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
 from sim.cli.summary import Leg, begin, failures, tell
@@ -20,6 +32,8 @@ from sim.errors import DatagenError, ParameterError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sim.cli.faults import Injection
+    from sim.cli.recordings import Facts
     from sim.delivery.replay.playing import Play
     from sim.delivery.schedule import Schedule
     from sinks.contract import Sink
@@ -60,6 +74,9 @@ def replay(
             metavar="SCENARIO", help="Simulate this over the same time, as well. Repeatable.", show_default=False
         ),
     ] = None,
+    faults: WithFaults = True,
+    ledger: Ledger = None,
+    ledger_window: LedgerWindow = "1h",
     seed: Seed = None,
     start: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Only what was recorded from then on.", show_default=False)
@@ -146,6 +163,7 @@ def replay(
         rekeyed=frozenset(rekey or ()),
     )
     _check(source, sink, play, seed, blend)
+    span = parse_span("--ledger-window", ledger_window)
     if resume:
         _check_resume(sink, {"--at": at, "--start": start, "--end": end})
     origin = earlier(source, sink) if resume else None
@@ -156,7 +174,10 @@ def replay(
         present = when.now()
         target = when.instant("--at", at, present)
         schedule = _schedule(speed, rate, target, present)
-        facts = played(recording.part(*interval), play, target, blend or [], seed)
+        facts = played(recording.part(*interval), play, target, blend or [], seed, faults)
+        if resume and limit is not None and facts.faults:
+            raise ParameterError("--limit and --resume do not go together where faults are injected")
+        injection = _injection(facts, sink, ledger, span, resume)
         run, legs = facts.run, [Leg(outcome, facts.run, sink)]
         begin(legs, quiet=quiet)
         try:
@@ -164,10 +185,10 @@ def replay(
             with (
                 served(monitor, metrics_port),
                 shown(meter, False if quiet else progress, sink.interleaved) as show,
+                injection.way(facts.batches, limit, monitor.beside(show), sink.damages) as way,
             ):
-                told = monitor.beside(show)
-                hand_over = partial(deliver, limit=limit, schedule=schedule, stop=interruption.stop, on_progress=told)
-                hand_over(facts.batches, sink, facts.streams, run, outcome=outcome, resume=resume)
+                paced = partial(deliver, schedule=schedule, stop=interruption.stop, outcome=outcome, resume=resume)
+                paced(way.batches, sink, facts.streams, run, limit=way.limit, on_progress=way.on_progress)
         except DatagenError:
             if outcome.total or failures(outcome):
                 tell(legs, json=json, quiet=quiet)
@@ -185,6 +206,16 @@ def _check(source: str, sink: Sink, play: Play, seed: int | None, blend: list[st
     scheme, _, place = source.partition(":")
     if scheme == sink.scheme and scheme != "kafka" and Path(place).resolve() == Path(sink.target.location).resolve():
         raise ParameterError(f"{source} cannot be both the recording and the sink: choose another folder for --to")
+
+
+def _injection(facts: Facts, sink: Sink, ledger: str | None, span: int, resume: bool) -> Injection:
+    """How faults of blended scenarios are injected, and where account of them is kept."""
+    from sim.cli.faults import Account, Injection, place_of
+
+    place = place_of(ledger, sink, bool(facts.faults))
+    again = "?mode=overwrite" if resume and place and "?" not in place else ""
+    account = None if place is None else Account(place + again, span)
+    return Injection(facts.streams, facts.faults, facts.seeds, facts.run, account)
 
 
 def _check_resume(sink: Sink, instants: Mapping[str, str | None]) -> None:

@@ -18,6 +18,8 @@ from sim.cli.metrics import Monitor, served
 from sim.cli.options import (
     AsJson,
     End,
+    Ledger,
+    LedgerWindow,
     Limit,
     LogFormat,
     MetricsPort,
@@ -29,6 +31,7 @@ from sim.cli.options import (
     Settings,
     Shard,
     Start,
+    WithFaults,
 )
 from sim.cli.progress import Meter, shown
 from sim.cli.signals import Interruption
@@ -86,18 +89,9 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
     ] = False,
-    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Inject the scenario's faults.")] = True,
-    ledger: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="Where every injected fault and the true aggregates are written, as Parquet.",
-            show_default="beside files: DIR.ledger",
-        ),
-    ] = None,
-    ledger_window: Annotated[
-        str, typer.Option(metavar="DURATION", help="Windows of the true aggregates in the ledger.")
-    ] = "1h",
+    faults: WithFaults = True,
+    ledger: Ledger = None,
+    ledger_window: LedgerWindow = "1h",
     metrics_port: MetricsPort = None,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -149,7 +143,7 @@ def run(
         sink, model = sinks[0], job.model()
         if resume and limit is not None and faults and model.faults:
             raise ParameterError("--limit and --resume do not go together where faults are injected")
-        job = replace(job, ledger=place_of(ledger, sink, model, faults))
+        job = replace(job, ledger=place_of(ledger, sink, faults and bool(model.faults)))
         live = None if then_live is None else _live(sinks[1], instants["until"], model)
         outcome, whole = Outcome(), job.run(model)
         legs = [Leg(outcome, whole, sink)]

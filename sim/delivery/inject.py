@@ -22,16 +22,17 @@ def inject(
     windows: Iterable[Window],
     streams: Sequence[Stream],
     faults: Mapping[str, Faults],
-    seed: int,
+    seed: int | Mapping[str, int],
     ledger: Ledger | None = None,
     damages: Mapping[str, int] | None = None,
 ) -> Iterator[Batch]:
     """The batches of all windows, one a stream and window, with the faults of the streams that have any.
 
     `ledger` is told the facts as they are, and every injection. `damages` are the kinds of damage that the sink can do
-    to messages, with their numbers.
+    to messages, with their numbers; `seed` is one for all streams, or that of each stream with faults.
     """
-    injectors = {name: Injector(stream, faults[name], seed, damages) for name, stream in _hit(streams, faults)}
+    seeds = dict.fromkeys(faults, seed) if isinstance(seed, int) else seed
+    injectors = {name: Injector(stream, faults[name], seeds[name], damages) for name, stream in _hit(streams, faults)}
     calendars = {stream.name: _Calendar(injectors.get(stream.name), ledger) for stream in streams}
     until: int | None = None
     for window in windows:
