@@ -50,13 +50,13 @@ class Target:
     def parse(cls, url: str, settings: Mapping[str, str] | None = None) -> Target:
         """The parts of `url`. Raises ParameterError where it has no scheme or an option without a value."""
         found = _SCHEME.match(url)
-        if not found:
-            raise ParameterError(
-                f"{url!r} is not the URL of a sink: it needs a scheme, as in 'parquet:DIR' or 'stdout:'"
-            )
-        location, _, query = url[found.end() :].partition("?")
         # What is shown in messages: without options, and without a password that does not belong there.
         plain = _USER.sub("//***@", url.partition("?")[0])
+        if not found:
+            raise ParameterError(
+                f"{plain!r} is not the URL of a sink: it needs a scheme, as in 'parquet:DIR' or 'stdout:'"
+            )
+        location, _, query = url[found.end() :].partition("?")
         return cls(plain, found[1].lower(), location.removeprefix("//"), _query(plain, query), dict(settings or {}))
 
 

@@ -101,10 +101,13 @@ def test_incidents_that_are_told_of_do_no_harm():
     hit = {"per": "user", "rate": "2/year", "duration": "5d", "streams": {"act": {"rate": 8}}}
     gone = {"from": "2024-03-01", "until": "2024-03-20", "streams": {"act": {"rate": 0.1}}}
     world = acting(300, "4/month", incidents={"spree": hit, "outage": gone})
-    found = measured("rates", world, facts_of(world))
-    assert not grade(found).failed
-    (spree,) = (finding for finding in found if finding.name == "incident_factor")
-    assert spree.low < 8 < spree.high or spree.p_value > 1e-4
+    run = facts_of(world)
+    found = measured("rates", world, run)
+    assert not grade(found, 1e-4).failed
+    known = {f.subject: f for f in found if f.name == "incident_factor"}
+    assert known["act: incident spree on"].declared == 8
+    assert known["act: outage"].declared == 0.1
+    assert "incident_factor" in failed("rates", changed(world, "incidents.outage.streams.act.rate", 0.3), run)
 
 
 def test_what_cannot_be_measured_says_why():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from mutations import copied
 from outputs import written
 from pyarrow import parquet
 from worlds import acting, model
@@ -85,6 +86,12 @@ def test_what_is_late_on_purpose_is_not_held_against_the_order(tmp_path):
     verdict = judged(f"{tmp_path}", mapping)
     assert verdict.sound
     assert ("order", "act") in {(f.name, f.subject) for f in verdict.findings if f.passed is None}
+
+
+def test_a_version_that_is_missing_is_found(folder, tmp_path):
+    output = copied(folder / "one", tmp_path / "out")
+    output.rewrite("user_version", "FROM t WHERE NOT (version = 1 AND user_id % 10 = 0)")
+    assert {finding.name for finding in judged(f"{tmp_path}/out").failed} == {"versions"}
 
 
 def test_many_ids_are_counted_on_disk(folder, monkeypatch):

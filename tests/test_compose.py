@@ -14,15 +14,13 @@ from commands import invoke
 ROOT = Path(__file__).parent.parent
 COMPOSE = ROOT / "docker-compose.yml"
 PLACES = {"kafka": "9092", "registry": "8081", "console": "8080"}
+ANALYSIS = {"quality", "report"}
+"""Extras for whoever looks at data: not in the image, which streams."""
 
 
 @pytest.fixture(scope="module")
 def services():
     return yaml.safe_load(COMPOSE.read_text())["services"]
-
-
-ANALYSIS = {"quality", "report"}
-"""Extras for whoever looks at data: not in the image, which streams."""
 
 
 def published(service):

@@ -34,12 +34,12 @@ def written(stream, data, form, envelope="plain", run=None):
         if version.format.language:
             version.format.header = version.format.framing(number)
             known[number] = Known(version.format.language, version.format.schema)
-    values = made.of(data)
+    values = made.of(data).to_pylist()
     return values, Writing(form, envelope, known.get if form in LANGUAGES else None)
 
 
 def bare(stream, data, form, envelope="plain"):
-    return Values(Style(find(form), ENVELOPES[envelope]).versions(stream, sample_run())).of(data)
+    return Values(Style(find(form), ENVELOPES[envelope]).versions(stream, sample_run())).of(data).to_pylist()
 
 
 def same(found, expected):

@@ -125,3 +125,14 @@ def test_the_sink_that_the_documentation_shows_is_one(capsys):
     exec(page.partition("```python\n")[2].partition("```")[0], names)
     check_sink(lambda: names["Loud"](Target.parse("loud:?word=thing")))
     assert "13 things of visit" in capsys.readouterr().out
+
+
+def test_a_password_in_a_url_is_shown_in_no_message():
+    for url in (
+        "kafka//user:hunter2@host:9092",
+        "kafka://user:hunter2@host:9092",
+        "kafka://host?sasl.password=hunter2",
+    ):
+        with pytest.raises(ParameterError) as caught:
+            open_sink(url)
+        assert "hunter2" not in str(caught.value)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from sim.quality.checks import behaves, columns, expected, files, fits, links, paths, rows, shares, times, values
+from sim.quality.checks import (
+    behaves,
+    columns,
+    expected,
+    files,
+    fits,
+    links,
+    paths,
+    rows,
+    shares,
+    times,
+    values,
+    versions,
+)
 from sim.quality.checks.questions import Question, answers
 from sim.quality.checks.scope import Scope
 from sim.quality.finding import SECTIONS, Finding, Section, exact
@@ -21,7 +34,7 @@ ASKED: tuple[tuple[Ask, tuple[Section, ...]], ...] = (
 """What is answered in one scan of each stream, and the sections that this is for."""
 
 MEASURED: Mapping[Section, tuple[Measure, ...]] = {
-    "structure": (files.measure, columns.measure, rows.measure, links.measure, paths.measure),
+    "structure": (files.measure, columns.measure, rows.measure, links.measure, paths.measure, versions.measure),
     "values": (fits.measure, expected.measure),
     "behaviour": (behaves.measure,),
 }

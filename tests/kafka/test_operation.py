@@ -20,7 +20,7 @@ from tests.kafka.reading import committed
 OUTAGE = float(os.environ.get("DATAGEN_TEST_OUTAGE", "6"))
 """Seconds without a broker; by hand, a minute."""
 
-KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "2"))
 """How often a run is killed; by hand, a hundred times."""
 
 

@@ -20,8 +20,10 @@ from sim.quality.behaviours.survival import lengths, share_within
 from sim.quality.finding import Finding, exact, statistical
 
 _FEWEST = 8.0
-_MOST_COUNT = 2000
-_CERTAIN = 0.9999
+_EARLY = 0.9
+"""Facts count whose followers have come by the end of the run with this probability at least."""
+
+_BINS = 32
 
 
 def counts_of_children(facts: Facts, model: Model, population: Population) -> Iterator[Finding]:
@@ -64,8 +66,8 @@ def followers(
     mean = probability * first * reach
     variance = probability * (reach**2 * (second - first) + reach * first) - mean**2
     yield _of_mean(subject, probability * first, many, mean, np.maximum(variance, 0.0))
-    sure = reach > _CERTAIN
-    yield from _of_distribution(subject, number, probability, many[sure])
+    early = reach > _EARLY
+    yield from _of_distribution(subject, number, probability, many[early], reach[early])
 
 
 def _moments(number: CountDistribution) -> tuple[float, float]:
@@ -79,7 +81,8 @@ def _chances(number: CountDistribution) -> Floats:
     """P(X = k) for k = 0, 1 ..., as far as it matters."""
     top = int(min(max(number.min, number.mean() * 12 + 60), 1_000_000))
     known = number.cdf(np.arange(top + 1))
-    return np.diff(known, prepend=0.0)
+    last = int(np.searchsorted(known, 1 - 1e-12))
+    return np.diff(known[: last + 1], prepend=0.0)
 
 
 def _of_mean(subject: str, declared: float, many: Indices, mean: Floats, variance: Floats) -> Finding:
@@ -102,12 +105,16 @@ def _of_mean(subject: str, declared: float, many: Indices, mean: Floats, varianc
     )
 
 
-def _of_distribution(subject: str, number: CountDistribution, probability: float, many: Indices) -> Iterator[Finding]:
-    """Chi-square of the numbers of followers."""
+def _of_distribution(
+    subject: str, number: CountDistribution, probability: float, many: Indices, reach: Floats
+) -> Iterator[Finding]:
+    """Chi-square of the numbers of followers; `reach` is the probability that each has come in time."""
     chance = _chances(number) * probability
     chance[0] += 1 - probability
-    found = np.bincount(np.minimum(many, len(chance) - 1), minlength=len(chance)).astype(np.float64)
-    expected = chance * len(many)
+    top = max(len(chance), int(many.max(initial=0)) + 1)
+    found = np.bincount(many, minlength=top).astype(np.float64)
+    expected = np.zeros(top)
+    expected[: len(chance)] = _thinned(chance, reach)
     classes = _classes(expected)
     size = int(classes[-1]) + 1
     wanted, seen = sums(classes, expected, size), sums(classes, found, size)
@@ -120,9 +127,22 @@ def _of_distribution(subject: str, number: CountDistribution, probability: float
         subject,
         float(stats.chi2.sf(chi2, len(wanted) - 1)),
         estimate=float((many > 0).mean()),
-        declared=float(1 - chance[0]),
+        declared=float(1 - expected[0] / max(len(many), 1)),
         detail=f"share of facts with any; chi-square {chi2:.1f} with {len(wanted) - 1} degrees of freedom",
     )
+
+
+def _thinned(chance: Floats, reach: Floats) -> Floats:
+    """The expected numbers of facts with 0, 1 ... followers that have come, where each has with probability `reach`."""
+    if not len(reach) or reach.min() == 1.0:
+        return chance * len(reach)
+    total = np.zeros(len(chance))
+    k = np.arange(len(chance))
+    for several in np.array_split(np.sort(reach), _BINS):
+        if len(several):
+            seen = stats.binom.pmf(k[:, None], k[None, :], several.mean())
+            total += seen @ chance * len(several)
+    return total
 
 
 def _classes(expected: Floats) -> Indices:

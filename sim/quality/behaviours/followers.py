@@ -89,7 +89,7 @@ def _causes(facts: Facts, source: Stream, where: Program | None, share: float) -
     if not where.reads <= set(source.schema.names):
         raise NotMeasurable("whether a fact leads to others depends on more than the fact")
     read = ", ".join(_naked(source.schema.field(name)) for name in sorted(where.reads))
-    table = facts.db.execute(
+    table = facts.db.sql(
         f"SELECT {quoted(source.id)}::BIGINT AS {quoted('datagen id')}, {instant('event_time')} AS"
         f" {quoted('datagen time')}, {read} FROM {quoted(source.name)} WHERE {wanted} ORDER BY 1"
     ).to_arrow_table()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sim.maths.units import DAY
-from sim.model.model import Activity, Flow, Model, Population
+from sim.model.model import Activity, Flow, Model, Population, Profile
 from sim.quality.behaviours import grid
 from sim.quality.behaviours.disturbed import Disturbance, disturbance_of
 from sim.quality.behaviours.factors import Factor, Judge, Level, slope
@@ -28,6 +28,7 @@ from sim.quality.behaviours.reading import (
 )
 from sim.quality.behaviours.seasons import seasons
 from sim.quality.behaviours.sheet import Sheet, sheet_of
+from sim.quality.behaviours.spells import factors_of_incidents
 from sim.quality.behaviours.tables import AgeTable, TimeTable
 from sim.quality.finding import Finding, unmeasured
 from sim.scenario.frailty import Frailty
@@ -64,19 +65,13 @@ def _measured(facts: Facts, model: Model, activity: Activity, flow: Flow | None)
     population = model.populations[activity.population]
     profile = population.profiles[activity.profile]
     vintages = () if profile.vintage is None else (profile.vintage,)
-    share = _started(flow)
     cuts = len(AgeTable(vintages, 100 * 366 * DAY).cuts)
     members = members_of(facts, model, population, min(max(_MOST_PIECES // (cuts + 40), 1000), MOST))
     disturbance = disturbance_of(facts, model, members, activity.name)
     tracks = [track_of_states(facts, model, members, states.generation) for states in profile.states]
     stays = stays_of(members, [*tracks, *disturbance.tracks], model.start, model.end)
-    entities = np.full(len(members), activity.rate * share)
-    for factors, codes in zip(profile.segments, members.segments, strict=True):
-        entities *= factors[codes]
-    if profile.cohort is not None:
-        entities *= profile.cohort.at(members.births)
     declared = Declared(
-        entities=entities,
+        entities=activity.rate * _started(flow) * _paces(members, profile),
         states=(*(states.factors for states in profile.states), *(np.nan_to_num(f) for f in disturbance.factors)),
         ages=AgeTable(vintages, oldest_of(members, model.end)),
         times=TimeTable(disturbance.curve(activity.curve), model.start, model.end),
@@ -91,6 +86,16 @@ def _measured(facts: Facts, model: Model, activity: Activity, flow: Flow | None)
     ]
     free = _selected(model, population, tracks) if profile.frail else {}
     yield from judged(activity.name, model, sheet, groups, segments, declared.states, activity.rate, free)
+    lives = (members, stays, declared, events)
+    yield from factors_of_incidents(facts, model, activity.name, activity.curve, lives, sheet)
+
+
+def _paces(members: Members, profile: Profile) -> Floats:
+    """What segments and the time of birth multiply by, float64[members]."""
+    paces = np.ones(len(members))
+    for factors, codes in zip(profile.segments, members.segments, strict=True):
+        paces *= factors[codes]
+    return paces if profile.cohort is None else paces * profile.cohort.at(members.births)
 
 
 def _selected(model: Model, population: Population, tracks: list[Track]) -> dict[str, str]:

@@ -91,5 +91,5 @@ def floats(facts: Facts, sql: str) -> list[Floats]:
 
 def count(facts: Facts, stream: str) -> int:
     """How many facts a stream has."""
-    row = facts.db.execute(f"SELECT count(*) FROM {quoted(stream)}").fetchone()
-    return int(row[0]) if row is not None else 0
+    ((found,),) = facts.db.execute(f"SELECT count(*) FROM {quoted(stream)}").fetchall()
+    return int(found)
