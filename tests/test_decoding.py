@@ -156,12 +156,6 @@ def test_where_nothing_can_be_read_there_are_no_facts(form, values):
     assert (sum(len(part.data) for part in parts), len(unreadable) + len(deleted)) == (0, len(values))
 
 
-def test_large_numbers_of_anybody_stay_numbers():
-    values = [b'{"n": 1}', b'{"n": 18446744073709551615}']
-    (part,), unreadable, _ = Tables(Writing("json", "plain"), "t").decode(values)
-    assert (part.data.column("n").to_pylist(), unreadable.tolist()) == ([1, 2**64 - 1], [])
-
-
 def test_text_that_is_no_text_makes_a_record_unreadable():
     stream = simple_stream()
     values, writing = written(stream, sample_batch(stream, 10).data, "avro")

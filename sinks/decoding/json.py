@@ -48,7 +48,7 @@ def _inferred(values: Values) -> pa.RecordBatch:
     if not isinstance(found.dtype, pl.Struct) or found.null_count():
         raise pl.exceptions.ComputeError("not objects")
     table = found.struct.unnest()
-    # Whole numbers above 2^63; what is larger still fits nowhere, and is an error here.
+    # Whole numbers above 2^63, where they are that throughout; beside smaller ones they are text.
     wide = [name for name, kind in table.schema.items() if kind == pl.Int128]
     return batch(table.with_columns(pl.col(wide).cast(pl.UInt64)))
 
