@@ -159,7 +159,7 @@ def test_where_nothing_can_be_read_there_are_no_facts(form, values):
 def test_text_that_is_no_text_makes_a_record_unreadable():
     stream = simple_stream()
     values, writing = written(stream, sample_batch(stream, 10).data, "avro")
-    values[4] = values[4].replace(b"/page", b"\xff\xfege")
+    values[4] = values[4].replace(b"/page", b"\xff\xfeage")
     found = Decoder(writing, stream, sample_run()).decode(values)
     assert (found.unreadable.tolist(), len(found.data)) == ([4], 9)
 
