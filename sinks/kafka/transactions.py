@@ -134,7 +134,7 @@ class Transactions:
                 reason: KafkaError = error.args[0]
                 if reason.txn_requires_abort():
                     raise _Broken from None
-                # A commit that has failed for good stays in the way of everything else, and calls it a passing conflict.
+                # A commit that failed for good stays in the way of everything else, as a conflict that seems to pass.
                 passing = reason.retriable() and reason.code() != KafkaError._CONFLICT
                 if reason.fatal() or not (passing or reason.code() == KafkaError._TIMED_OUT):
                     raise self._client.broken(error) from None
