@@ -75,7 +75,7 @@ def whole(made: dict[str, Encoder], batches: list[Batch]) -> None:
     """Make all messages, and drop them."""
     for batch in batches:
         for part in made[batch.stream.name].encode(batch):
-            deque(part.headers or (), maxlen=0)
+            deque(part.listed().headers or (), maxlen=0)
 
 
 def alone(made: dict[str, Format], batches: list[Batch]) -> None:

@@ -129,3 +129,10 @@ def test_what_facts_lead_to_is_not_measured():
     by_fact["streams"] = {"call": {"entity": "user", "rate": "1/month"}}
     told = [f.detail for f in measured("hazards", by_fact, facts_of(by_fact)) if not f.measured]
     assert any("follows from facts" in detail for detail in told)
+
+
+def test_a_time_in_a_state_that_is_always_the_same_is_exact():
+    fixed = changed(CLUB, f"{STATES}.paused.transitions.0", {"to": "active", "after": "20d"})
+    run = facts_of(fixed)
+    assert failed("hazards", fixed, run) == set()
+    assert failed("hazards", changed(fixed, f"{STATES}.paused.transitions.0.after", "21d"), run) == {"dwell_time"}

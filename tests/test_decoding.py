@@ -34,12 +34,12 @@ def written(stream, data, form, envelope="plain", run=None):
         if version.format.language:
             version.format.header = version.format.framing(number)
             known[number] = Known(version.format.language, version.format.schema)
-    values = made.of(data)
+    values = made.of(data).to_pylist()
     return values, Writing(form, envelope, known.get if form in LANGUAGES else None)
 
 
 def bare(stream, data, form, envelope="plain"):
-    return Values(Style(find(form), ENVELOPES[envelope]).versions(stream, sample_run())).of(data)
+    return Values(Style(find(form), ENVELOPES[envelope]).versions(stream, sample_run())).of(data).to_pylist()
 
 
 def same(found, expected):
@@ -143,6 +143,17 @@ def test_what_ends_in_the_middle_is_no_fact(form):
     values, writing = written(stream, sample_batch(stream, 30).data, form)
     found = Decoder(writing, stream, sample_run()).decode([value[: len(value) // 2] for value in values])
     assert (len(found.data), len(found.unreadable)) == (0, 30)
+
+
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json"])
+@pytest.mark.parametrize("values", [[], [b"\0\0\0\0\1\xff", b"\xff"], [None]])
+def test_where_nothing_can_be_read_there_are_no_facts(form, values):
+    stream = simple_stream()
+    _, writing = written(stream, sample_batch(stream, 1).data, form)
+    found = Decoder(writing, stream, sample_run()).decode(values)
+    assert (len(found.data), found.data.schema, len(found.unreadable)) == (0, stream.schema, sum(map(bool, values)))
+    parts, unreadable, deleted = Tables(writing, "visit").decode(values)
+    assert (sum(len(part.data) for part in parts), len(unreadable) + len(deleted)) == (0, len(values))
 
 
 def test_text_that_is_no_text_makes_a_record_unreadable():

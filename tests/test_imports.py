@@ -17,6 +17,8 @@ ONLY = {
     "ruamel": ("sim/scenario/loader.py",),
     "yaml": (),
     "confluent_kafka": ("sinks/kafka", "sim/cli/demo.py"),
+    "numba": ("sinks/kafka/kernel.py",),
+    "llvmlite": ("sinks/kafka/kernel.py", "sinks/kafka/symbols.py"),
     "typer": ("sim/cli/",),
     "rich": ("sim/cli/",),
     "altair": ("sim/pages/",),

@@ -257,6 +257,13 @@ def test_the_interval_of_a_trend_holds_as_often_as_it_says():
     assert sum(each.low < 0.2 < each.high for each in found) == pytest.approx(380, abs=4 * np.sqrt(400 * 0.95 * 0.05))
 
 
+def test_what_fills_from_nothing_is_a_straight_line():
+    draw, days = np.random.default_rng(SEED), np.arange(48) * 30.4
+    found = trend(days, 2 + days / 365.25 * 30 + draw.normal(0, 0.5, 48))
+    assert (found.straight, found.growth) == (True, pytest.approx(30, rel=0.02))
+    assert found.words(1461.0).startswith("Straight line, +")
+
+
 def test_there_is_no_trend_where_most_is_nothing():
     values = np.array([0, 0, 0, 5, 0, 0, 3, 0, 0, 0, 0, 1], float)
     assert trend(np.arange(12) * 30.0, values) is None

@@ -94,8 +94,8 @@ def _messages(name: str, stream: Stream, own: StreamForecast) -> tuple[float, fl
     began = time.process_time()
     values = form.encode(batch)
     spent = time.process_time() - began
-    keys = sum(len(key) for key in Keys(stream).of(batch) if key is not None)
-    return sum(map(len, values)) / len(batch), keys / len(batch), spent / len(batch)
+    keys = Keys(stream).of(batch).drop_null().to_pylist()
+    return sum(map(len, values)) / len(batch), sum(map(len, keys)) / len(batch), spent / len(batch)
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

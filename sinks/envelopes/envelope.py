@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sim.batch import Stream
 from sinks.contract import Run
 
-Varying = Callable[[pa.RecordBatch], Sequence[bytes | None]]
-"""The value of a header for each fact."""
+Varying = Callable[[pa.RecordBatch], pa.Array]
+"""The value of a header for each fact, as a large_binary array."""
 
 
 class Envelope:

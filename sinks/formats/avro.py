@@ -56,10 +56,13 @@ class Avro(Format):
 
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The record of each row of `data`, after the header, in order."""
-        made: list[bytes] = []
-        for rows in self.records(data):
-            made += messages(rows, self.header)
-        return made
+        found: list[bytes] = self.values(data).to_pylist()
+        return found
+
+    def values(self, data: pa.RecordBatch) -> pa.Array:
+        """The same messages as one large_binary array."""
+        made = [messages(rows, self.header) for rows in self.records(data)]
+        return made[0] if len(made) == 1 else pa.concat_arrays([pa.array([], pa.large_binary()), *made])
 
     def records(self, data: pa.RecordBatch) -> list[pa.Array]:
         """The record of each row of `data`, without the header, as binary arrays that follow each other."""

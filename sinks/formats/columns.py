@@ -28,14 +28,18 @@ def plain(name: str, dtype: pl.DataType) -> pl.Expr:
     return _plain(pl.col(name), dtype)
 
 
-def octets(data: pa.RecordBatch, column: str) -> list[bytes | None]:
-    """One column as UTF-8 text, as the text formats write it; None for null."""
+def octets(data: pa.RecordBatch, column: str) -> pa.Array:
+    """One column as UTF-8 text, as the text formats write it: a large_binary array, null for null."""
     values = data.column(column)
     if pa.types.is_integer(values.type):
-        return pl.Series(values).cast(pl.String).cast(pl.Binary).to_list()
+        return binary(pl.Series(values).cast(pl.String))
     alone = frame(data.select([column]))
-    text = plain(column, alone.schema[column]).cast(pl.String)
-    return alone.select(text).to_series().cast(pl.Binary).to_list()
+    return binary(alone.select(plain(column, alone.schema[column]).cast(pl.String)).to_series())
+
+
+def binary(texts: pl.Series) -> pa.Array:
+    """Texts as one large_binary array."""
+    return texts.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _decode(column: pa.Array) -> pa.Array:

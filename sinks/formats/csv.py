@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import polars as pl
 import pyarrow as pa
 
-from sinks.formats.columns import frame, plain
+from sinks.formats.columns import binary, frame, plain
 from sinks.formats.format import Format
 
 
@@ -22,9 +22,17 @@ class Csv(Format):
 
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The message of each row of `data`, in order."""
-        table = cells(data)
-        line = pl.concat_str([_quoted(name, dtype) for name, dtype in table.schema.items()], separator=",")
-        return table.select(line).to_series().cast(pl.Binary).to_list()
+        return _lines(data).cast(pl.Binary).to_list()
+
+    def values(self, data: pa.RecordBatch) -> pa.Array:
+        """The same messages as one large_binary array."""
+        return binary(_lines(data))
+
+
+def _lines(data: pa.RecordBatch) -> pl.Series:
+    table = cells(data)
+    line = pl.concat_str([_quoted(name, dtype) for name, dtype in table.schema.items()], separator=",")
+    return table.select(line).to_series()
 
 
 def cells(data: pa.RecordBatch) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 import pyarrow as pa
 
-from sinks.formats.columns import frame, plain
+from sinks.formats.columns import binary, frame, plain
 from sinks.formats.format import Format
 
 
@@ -27,8 +27,8 @@ class Json(Format):
         return objects(data).cast(pl.Binary).to_list()
 
     def values(self, data: pa.RecordBatch) -> pa.Array:
-        """The same as one binary array."""
-        return objects(data).cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
+        """The same messages as one large_binary array."""
+        return binary(objects(data))
 
 
 def objects(data: pa.RecordBatch, first: Mapping[str, str] | None = None) -> pl.Series:

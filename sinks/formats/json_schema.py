@@ -47,9 +47,12 @@ class JsonSchema(Json):
 
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The object of each row of `data`, after the header, in order."""
-        if not self.header:
-            return super().encode(data)
-        return messages(self.values(data), self.header)
+        found: list[bytes] = self.values(data).to_pylist() if self.header else super().encode(data)
+        return found
+
+    def values(self, data: pa.RecordBatch) -> pa.Array:
+        """The same messages as one large_binary array."""
+        return messages(super().values(data), self.header)
 
 
 def members(fields: list[pa.Field], always: frozenset[str] = frozenset()) -> Schema:

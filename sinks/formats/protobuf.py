@@ -53,6 +53,11 @@ class Protobuf(Format):
 
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The message of each row of `data`, after the header, in order."""
+        found: list[bytes] = self.values(data).to_pylist()
+        return found
+
+    def values(self, data: pa.RecordBatch) -> pa.Array:
+        """The same messages as one large_binary array."""
         arrays = [repeatable(column) for column in self._wire.arrays(data)]
         rows = self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(arrays, self._wire.schema.names))
         return messages(rows, self.header)

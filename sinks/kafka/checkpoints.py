@@ -52,7 +52,7 @@ class Checkpoints:
         origin = {} if self.run.origin is None else {"origin": self.run.origin}
         document = {**identity(KIND, self.run), **remembered(self.run), **origin, "facts": dict(facts)}
         value = json.dumps(document).encode()
-        return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000])
+        return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000]).columned()
 
     def find(self, settings: Settings, url: str) -> dict[str, int]:
         """Facts by stream as of the last checkpoint that was committed; empty where there is none.

@@ -17,17 +17,15 @@ from confluent_kafka.admin import AdminClient
 
 from sim.errors import SinkError
 from sinks.contract import Stopped
-from sinks.kafka.enqueue import enqueue
+from sinks.kafka.enqueue import OneByOne
 from sinks.kafka.messages import Messages
 from sinks.kafka.prompter import Prompter
 from sinks.kafka.settings import Settings
 from sinks.kafka.waiting import Waiting, Watch
+from sinks.kafka.ways import AUTO, Way, Ways
 
 LOG = logging.getLogger("datagen.sinks.kafka")
 LOG.addHandler(logging.NullHandler())
-
-AT_ONCE = 1024
-"""Messages between two polls: others wait for the interpreter's lock until a poll gives it up, half a millisecond."""
 
 _TRY = 0.5
 _REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
@@ -69,13 +67,19 @@ class Client:
     decided, so acknowledged = handed over - failed - still queued, at no cost for those that go well.
     Where messages are sent in transactions, one that fails because brokers are away is no loss yet. With `prompt` it
     hears of each delivery at once, for those who want to know when. Raises ParameterError where the settings are
-    refused.
+    refused, and what `Ways` raises.
     """
 
     def __init__(
-        self, settings: Settings, url: str, stop: threading.Event | None = None, *, prompt: bool = False
+        self,
+        settings: Settings,
+        url: str,
+        stop: threading.Event | None = None,
+        enqueue: str = AUTO,
+        *,
+        prompt: bool = False,
     ) -> None:
-        self.failed: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
         self.handed = 0
         self.bytes = 0
         self.graves = 0
@@ -100,6 +104,9 @@ class Client:
             self.producer = Producer(values, logger=LOG)
         except KafkaException as error:
             raise settings.refused(error.args[0].str()) from None
+        self.partitions: dict[str, int] = {}
+        """How many partitions topics have, where messages may go to the one that the Java client would choose."""
+        self._ways = Ways(enqueue, self.producer, str(values.get("client.id", "rdkafka")), self.partitions)
         self._prompt = Prompter(self.producer) if prompt else None
         self._watch = _watch(self)
 
@@ -140,11 +147,13 @@ class Client:
         Raises SinkError where others failed for a reason that these will meet too.
         """
         report = None if hear is None else partial(self._on_watched, hear)
-        for first in range(0, len(messages.values), AT_ONCE):
+        alone = messages.is_listed or report is not None
+        way: Way = OneByOne(self.producer, report) if alone else self._ways.after(self.handed)
+        ready = way.ready(messages)
+        for first in range(0, len(ready.values), way.at_once):
             self.check()
-            some = messages.rows(first, first + AT_ONCE)
-            columns = (some.values, some.keys, some.timestamps, some.partition, some.headers)
-            done = enqueue(self.producer, messages.topic, *columns, report=report)
+            some = ready.rows(first, first + way.at_once)
+            done = way.hand_over(some)
             self.handed += len(some.values)
             self._note(done.refused)
             self._lost += done.refused.total()
@@ -155,24 +164,38 @@ class Client:
         self.bytes += messages.bytes
         self.graves += messages.graves
 
+    @property
+    def groups(self) -> bool:
+        """Whether messages may come in any order of partitions, because they are grouped here."""
+        return self._ways.way.groups
+
+    @property
+    def failed(self) -> Counter[str]:
+        """How many messages failed, by reason."""
+        self._learn()
+        return self._failed
+
     def _note(self, refused: Counter[str]) -> None:
         """Count what the client library has refused; after a fatal error, for the reason of that."""
         if refused:
             self.producer.poll(0)
-            self.failed[self._fatal or next(iter(refused))] += refused.total()
+            self._failed[self._fatal or next(iter(refused))] += refused.total()
 
     def standing(self) -> Standing:
         """The account as it is now."""
-        return Standing(self.handed, self.bytes, self.graves, self._lost, self._refused, Counter(self.failed))
+        failed = Counter(self.failed)
+        return Standing(self.handed, self.bytes, self.graves, self._lost, self._refused, failed)
 
     def restore(self, standing: Standing) -> None:
         """Forget what has happened since: a transaction was aborted."""
+        self._learn()
         self.handed, self.bytes, self.graves = standing.handed, standing.bytes, standing.graves
-        self._lost, self._refused, self.failed = standing.lost, standing.refused, Counter(standing.failed)
+        self._lost, self._refused, self._failed = standing.lost, standing.refused, Counter(standing.failed)
         self._watch.restart()
 
     def lasting_failure(self) -> str:
         """Why messages were refused for another reason than that brokers were away; empty where none were."""
+        self._learn()
         reason, self._lasting = self._lasting, ""
         return self._settings.redact(reason)
 
@@ -184,10 +207,13 @@ class Client:
     def acknowledged(self) -> int:
         """Messages that the brokers have said they have."""
         # The queue holds complaints of the client library, too: once all is settled they must not count as messages.
-        return self.handed - self._lost - (len(self.producer) if self._left is None else self._left)
+        under_way = len(self.producer) if self._left is None else self._left
+        # Others ask, too, from threads that must not write here.
+        return self.handed - self._lost - self._ways.way.untold - under_way
 
     def check(self) -> None:
         """Raise SinkError where messages failed for a reason that the next ones will meet too."""
+        self._learn()
         if self.hopeless:
             raise SinkError(f"{self._url}: {self._settings.redact(self.hopeless)}")
 
@@ -213,8 +239,11 @@ class Client:
             if left != seen:
                 seen, since = left, time.monotonic()
             elif time.monotonic() - since > patience:
-                self.failed["not acknowledged in time"] += left
+                self._failed["not acknowledged in time"] += left
                 return left
+        if missing := self._ways.way.undecided:
+            self._failed["unaccounted for"] += missing
+            self._lost += missing
         return 0
 
     def _flush(self) -> int:
@@ -236,20 +265,26 @@ class Client:
             self._on_delivery(error, message)
 
     def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            return
-        self.failed[self._reason(error, message)] += 1
-        self._lost += 1
+        if error is not None:
+            self._fail(message.topic() or "", error, 1)
+
+    def _learn(self) -> None:
+        for topic, error, count in self._ways.way.failures():
+            self._fail(topic, error, count)
+
+    def _fail(self, topic: str, error: KafkaError, count: int) -> None:
+        self._failed[self._reason(error, topic)] += count
+        self._lost += count
         if self._transactional and error.code() in _PASSING:
             return
         self._lasting = error.str()
         if error.code() in _HOPELESS or error.fatal():
-            self.hopeless = f"topic {message.topic()!r}: {error.str()}{self._because()}"
+            self.hopeless = f"topic {topic!r}: {error.str()}{self._because()}"
 
-    def _reason(self, error: KafkaError, message: Message) -> str:
+    def _reason(self, error: KafkaError, topic: str) -> str:
         if self._fatal:
             return self._fatal
-        return f"topic {message.topic()!r}: {error.str()}" if error.code() in _OF_TOPICS else error.str()
+        return f"topic {topic!r}: {error.str()}" if error.code() in _OF_TOPICS else error.str()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:

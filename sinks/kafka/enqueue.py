@@ -1,21 +1,25 @@
-"""Messages to the producer: the one place where they go over, one call a message."""
+"""Messages to the producer, one call of `produce()` a message: what works everywhere."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 from operator import length_hint
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+import numpy as np
+from confluent_kafka import KafkaError, KafkaException, Producer
+from numpy.typing import NDArray
 
 from sinks.kafka.headers import HeaderRows
+from sinks.kafka.messages import Messages
 
-_WAIT = 0.005
+WAIT = 0.005
+"""Seconds of waiting for room in the queue before the next try."""
 
 
 @dataclass(slots=True)
@@ -26,12 +30,42 @@ class Handover:
     waited: float = 0.0
 
 
+class OneByOne:
+    """The hand-over of messages one after the other, as Python objects."""
+
+    at_once = 1024
+    """Messages between two polls: others wait for the interpreter's lock until a poll gives it up, for half a ms."""
+
+    groups = False
+    """The client finds the partition of each message, unless that is known beforehand."""
+
+    undecided = untold = 0
+    """The client's callback tells of each failure."""
+
+    def __init__(self, producer: Producer, report: Callable[..., None] | None = None) -> None:
+        self._producer = producer
+        self._report = report
+
+    def ready(self, messages: Messages) -> Messages:
+        """The messages in the form in which `hand_over` takes them."""
+        return messages.listed()
+
+    def hand_over(self, messages: Messages) -> Handover:
+        """Hand every message over, in order; waits for room where the queue is full."""
+        columns = (messages.values, messages.keys, messages.timestamps, messages.partition, messages.headers)
+        return enqueue(self._producer, messages.topic, *columns, report=self._report)
+
+    def failures(self) -> Iterator[tuple[str, KafkaError, int]]:
+        """Nothing: the client's callback tells of each."""
+        return iter(())
+
+
 def enqueue(
     producer: Producer,
     topic: str,
     values: Sequence[bytes | None],
     keys: Sequence[bytes | None],
-    timestamps: Sequence[int],
+    timestamps: Sequence[int] | NDArray[np.int64],
     partition: int = -1,
     headers: HeaderRows | None = None,
     report: Callable[..., None] | None = None,
@@ -71,7 +105,7 @@ def enqueue(
 
 def _insist(producer: Producer, produce: Callable[[], None]) -> Counter[str]:
     while True:
-        producer.poll(_WAIT)
+        producer.poll(WAIT)
         try:
             produce()
             return Counter()

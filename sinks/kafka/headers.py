@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -26,6 +26,9 @@ DUE = "due"
 
 Pairs = list[tuple[str, bytes | None]]
 
+Column = Sequence[bytes | None]
+"""Byte strings, one a message: a large_binary array, or a list."""
+
 
 class Headers:
     """The headers of the messages of one stream, by name: a value for all, or a function that gives one for each.
@@ -42,9 +45,9 @@ class Headers:
 
     def of(self, data: pa.RecordBatch, due: NDArray[np.int64] | None = None) -> HeaderRows | None:
         """One row for each fact; None where there are no headers. `due` are microseconds, int64[n]."""
-        columns: list[tuple[str, Sequence[bytes | None]]] = [(name, value(data)) for name, value in self._varying]
+        columns: list[tuple[str, Column]] = [(name, value(data)) for name, value in self._varying]
         if self._beside is not None:
-            columns = [*columns, *((n, v.to_pylist()) for n, v in carried(data.column(self._beside), self._taken))]
+            columns += carried(data.column(self._beside), self._taken)
         if self._has_due and due is not None:
             columns.append((DUE, octets(pa.record_batch({DUE: due}), DUE)))
         return HeaderRows(self._constant, columns, data.num_rows) if self._constant or columns else None
@@ -54,12 +57,13 @@ class Headers:
 class HeaderRows:
     """The headers of `count` messages, as columns: what is the same for all, and a value for each by name.
 
+    The columns are large_binary arrays, or lists once they are `listed` for a client that takes one message at a time.
     Iterating makes the pairs of one message at a time, which live until the client has copied them: made beforehand
     they are so many small objects that the garbage collector takes two thirds of the time.
     """
 
     constant: Pairs
-    columns: Sequence[tuple[str, Sequence[bytes | None]]]
+    columns: Sequence[tuple[str, Column]]
     count: int
 
     def __len__(self) -> int:
@@ -79,6 +83,10 @@ class HeaderRows:
         """The headers of the messages from `first` to `last`."""
         count = len(range(self.count)[first:last])
         return HeaderRows(self.constant, [(name, values[first:last]) for name, values in self.columns], count)
+
+    def each(self, change: Callable[[Column], Column]) -> HeaderRows:
+        """The same headers in columns of another kind."""
+        return HeaderRows(self.constant, [(name, change(values)) for name, values in self.columns], self.count)
 
 
 def parse(text: str) -> dict[str, str]:

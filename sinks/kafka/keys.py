@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sim.batch import Stream
 from sinks.formats import Format
@@ -18,30 +19,19 @@ class Keys:
         self.format = form
         self.are_numbers = form is None and stream.schema.field(stream.key).type == pa.int64()
 
-    def of(self, data: pa.RecordBatch) -> list[bytes | None]:
-        """The key of each fact; None for null, which in Kafka is no key at all."""
+    def of(self, data: pa.RecordBatch) -> pa.Array:
+        """The key of each fact, a large_binary array; null for null, which in Kafka is no key at all."""
         if self.format is None:
             return octets(data, self._column)
         alone = data.select([self._column])
         valid = data.column(self._column).is_valid()
         if valid.true_count == len(valid):
-            return [*self.format.encode(alone)]
-        found = np.full(len(valid), None, object)
-        found[valid.to_numpy(zero_copy_only=False)] = self.format.encode(alone.filter(valid))
-        keys: list[bytes | None] = found.tolist()
-        return keys
+            return self.format.values(alone)
+        places = np.cumsum(valid.to_numpy(zero_copy_only=False)) - 1
+        return self.format.values(alone.filter(valid)).take(pc.if_else(valid, pa.array(places), None))
 
 
 def key_stream(stream: Stream) -> Stream:
     """The stream whose facts are the keys of `stream`."""
     field = stream.schema.field(stream.key)
     return Stream("key", pa.schema([field]), stream.key, stream.key, stream.rank, f"key of {stream.name}")
-
-
-def replaced(values: list[bytes | None], where: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[bytes | None]:
-    """`values` with None where `where` is true."""
-    array = np.empty(len(values), object)
-    array[:] = values
-    array[where] = None
-    found: list[bytes | None] = array.tolist()
-    return found

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sim.batch import Batch, event_times
 from sinks.damage import marked
-from sinks.kafka.headers import HeaderRows, Headers
-from sinks.kafka.keys import Keys, replaced
+from sinks.kafka.headers import Column, HeaderRows, Headers
+from sinks.kafka.keys import Keys
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.values import Values
 
@@ -25,16 +27,17 @@ ANY = -1
 class Messages:
     """Messages for one partition (or `ANY`) of a topic, in order; `timestamps` are milliseconds since the epoch.
 
-    A value of None is a tombstone: the key has no value any more. `headers` are None where there are none at all.
-    Each message is a fact, unless `starts` says where the messages of each fact begin, int64[facts + 1]. Only where
-    `mourned` are there tombstones among them.
+    Values and keys are large_binary arrays, timestamps int64[n]; all are lists once they are `listed`. A value of None
+    is a tombstone: the key has no value any more. `headers` are None where there are none at all. Each message is a
+    fact, unless `starts` says where the messages of each fact begin, int64[facts + 1]. Only where `mourned` are there
+    tombstones among them.
     """
 
     topic: str
     partition: int
-    values: Sequence[bytes | None]
-    keys: Sequence[bytes | None]
-    timestamps: Sequence[int]
+    values: Column
+    keys: Column
+    timestamps: Sequence[int] | NDArray[np.int64]
     headers: HeaderRows | None = None
     starts: NDArray[np.int64] | None = None
     mourned: bool = False
@@ -42,12 +45,34 @@ class Messages:
     @property
     def bytes(self) -> int:
         """The size of the values."""
-        return sum(map(len, filter(None, self.values)))
+        return pc.sum(pc.binary_length(column(self.values))).as_py() or 0
 
     @property
     def graves(self) -> int:
         """How many are tombstones."""
-        return sum(value is None for value in self.values) if self.mourned else 0
+        return int(column(self.values).null_count) if self.mourned else 0
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether these are Python objects already."""
+        return isinstance(self.values, list)
+
+    def listed(self) -> Messages:
+        """The same messages as Python objects, for a client that takes one at a time."""
+        if self.is_listed:
+            return self
+        return self._each(_listed, np.asarray(self.timestamps).tolist())
+
+    def columned(self) -> Messages:
+        """The same messages as arrays, for a client that takes many at once."""
+        if not self.is_listed:
+            return self
+        return self._each(column, np.array(self.timestamps, np.int64))
+
+    def _each(self, change: Callable[[Column], Column], timestamps: Sequence[int] | NDArray[np.int64]) -> Messages:
+        headers = None if self.headers is None else self.headers.each(change)
+        columns = (change(self.values), change(self.keys), timestamps)
+        return Messages(self.topic, self.partition, *columns, headers, self.starts, self.mourned)
 
     def rows(self, first: int, last: int) -> Messages:
         """The messages from number `first` on and before number `last`."""
@@ -61,6 +86,16 @@ class Messages:
         if self.starts is None:
             return self.rows(first, last)
         return self.rows(int(self.starts[first]), int(self.starts[last]))
+
+
+def column(values: Column) -> Any:
+    """Byte strings as a large_binary array."""
+    return values if isinstance(values, pa.Array) else pa.array(values, pa.large_binary())
+
+
+def _listed(values: Column) -> Column:
+    found: list[bytes | None] = column(values).to_pylist()
+    return found
 
 
 class Encoder:
@@ -88,10 +123,10 @@ class Encoder:
         self._deleted = deleted
         self._partitions = partitions if keys.are_numbers else None
 
-    def encode(self, batch: Batch) -> list[Messages]:
-        """The messages of a batch."""
+    def encode(self, batch: Batch, grouped: bool = True) -> list[Messages]:
+        """The messages of a batch; not grouped where whoever hands them over does that."""
         data, starts = self._buried(marked(batch))
-        if self._partitions is None or data.column(self._key).null_count:
+        if self._partitions is None or not grouped or data.column(self._key).null_count:
             return [self._messages(data, starts)]
         return list(self._grouped(data, starts, self._partitions))
 
@@ -130,15 +165,14 @@ class Encoder:
     def _messages(
         self, data: pa.RecordBatch, starts: NDArray[np.int64] | None, due: NDArray[np.int64] | None = None
     ) -> Messages:
-        timestamps: list[int] = (event_times(data) // 1000).tolist()
-        values: Sequence[bytes | None] = self._values.of(data)
+        timestamps = event_times(data) // 1000
+        values = self._values.of(data)
         if starts is not None:
             graves = np.ones(len(values), np.bool_)
             graves[starts[:-1]] = False
-            values = replaced(list(values), graves)
+            values = pc.if_else(pa.array(graves), None, values)
         if self._deleted is not None:
-            gone = data.column(self._deleted).fill_null(False).to_numpy(zero_copy_only=False)
-            values = replaced(list(values), gone)
+            values = pc.if_else(data.column(self._deleted).fill_null(False), None, values)
         columns = (values, self._keys.of(data), timestamps, self._headers.of(data, due))
         return Messages(self.topic, ANY, *columns, starts, mourned=starts is not None)
 

@@ -23,6 +23,7 @@ from sinks.kafka.partitions import Partitions
 from sinks.kafka.settings import resolve
 from sinks.kafka.topics import Topics, check_template, name
 from sinks.kafka.transactions import TIMEOUT_MS, Transactions
+from sinks.kafka.ways import AUTO, WAYS, check
 from sinks.merge import slices
 from sinks.staging import Staged
 from sinks.target import Options, Target
@@ -63,6 +64,8 @@ class Kafka(Sink):
         self._settings = resolve(target, options.text("config"))
         self._once = options.flag("exactly_once", False)
         self._checkpoint_topic = options.text("checkpoints", TOPIC)
+        self._enqueue = options.choice("enqueue", WAYS, AUTO)
+        check(self._enqueue)
         self._encoding = Encoding(options, self._settings)
         self.damages = self._encoding.damages
         options.finish(settings=True)
@@ -88,7 +91,7 @@ class Kafka(Sink):
             self._checkpoints = Checkpoints(self._checkpoint_topic, self._template, run)
             settings = settings.within_transactions(f"datagen {self._checkpoints.key}", TIMEOUT_MS)
         watched = self.probe is not None and not self._once
-        self._client = Client(settings, self.target.url, self.stop, prompt=watched)
+        self._client = Client(settings, self.target.url, self.stop, self._enqueue, prompt=watched)
         self._client.connect(self._timeout)
         # First the schemas: where the registry refuses one, no topic is left behind.
         prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]
@@ -99,6 +102,8 @@ class Kafka(Sink):
                 ready.keep(self._checkpoint_topic, COMPACTED, self._replication)
         except KafkaException as error:
             raise self._client.broken(error) from None
+        if self._by_key:
+            self._client.partitions |= counts
         self._encoders = {
             stream.name: one.encoder(self._known(counts[one.topic]))
             for stream, one in zip(streams, prepared, strict=True)
@@ -136,9 +141,12 @@ class Kafka(Sink):
 
     def _known(self, count: int) -> Partitions | None:
         """Partitions by key, shared by topics that have equally many; None where the client has to find them."""
-        if self._settings.values["partitioner"] not in ("murmur2", "murmur2_random") or not 0 < count < 2**15:
-            return None
-        return self._by_count.setdefault(count, Partitions(count))
+        return self._by_count.setdefault(count, Partitions(count)) if self._by_key and 0 < count < 2**15 else None
+
+    @property
+    def _by_key(self) -> bool:
+        """Whether keys go where they do in the Java client."""
+        return self._settings.values["partitioner"] in ("murmur2", "murmur2_random")
 
     def _write(self, batch: Batch) -> None:
         self._pending.append(batch)
@@ -150,7 +158,7 @@ class Kafka(Sink):
         # (0.72 of a bare produce loop instead of 0.82, on two cores).
         for number, group in enumerate(slices(pending, SLICE), 1):
             for batch in group:
-                for messages in self._encoders[batch.stream.name].encode(batch):
+                for messages in self._encoders[batch.stream.name].encode(batch, not self._client.groups):
                     self._send(messages)
                 self._there[batch.stream.name] += len(batch)
             if number % AT_MOST == 0:
@@ -216,7 +224,7 @@ class _Encoded(Staged):
         self._number = sink.staged
         sink.staged += self.facts
         self._messages = [
-            sink._encoders[batch.stream.name].in_order(marked(batch), due[places])
+            sink._encoders[batch.stream.name].in_order(marked(batch), due[places]).listed()
             for batch, places in zip(batches, self._places, strict=True)
         ]
 

@@ -27,11 +27,11 @@ class Version:
     envelope: Envelope
     format: Format
 
-    def encode(self, data: pa.RecordBatch) -> list[bytes]:
-        """The values of facts, all of this version."""
+    def encode(self, data: pa.RecordBatch) -> pa.Array:
+        """The values of facts, all of this version, as a large_binary array."""
         names = self.envelope.facts.schema.names
         own = data if data.schema.names == names else data.select(names)
-        return self.format.encode(self.envelope.wrap(own))
+        return self.format.values(self.envelope.wrap(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +79,21 @@ class Values:
         self.envelope = versions[0].envelope
         self._edges = np.array([version.start for version in versions[1:]], np.int64)
 
-    def of(self, data: pa.RecordBatch) -> list[bytes]:
-        """The value of each fact, in order, damaged where a column says so; the facts need not be in order of time."""
+    def of(self, data: pa.RecordBatch) -> pa.Array:
+        """The value of each fact, in order, damaged where a column says so; the facts need not be in order of time.
+
+        A large_binary array without nulls.
+        """
         if COLUMN not in data.schema.names:
             return self._whole(data)
         damage = data.column(COLUMN).to_numpy(zero_copy_only=False)
-        return damaged(self._whole(data.drop_columns([COLUMN])), damage, self.envelope.facts.id)
+        whole = self._whole(data.drop_columns([COLUMN])).to_pylist()
+        return pa.array(damaged(whole, damage, self.envelope.facts.id), pa.large_binary())
 
-    def _whole(self, data: pa.RecordBatch) -> list[bytes]:
+    def _whole(self, data: pa.RecordBatch) -> pa.Array:
         if not len(self._edges):
             return self.versions[0].encode(data)
         which = np.searchsorted(self._edges, event_times(data), side="right")
-        found = np.empty(len(which), object)
-        for number in np.unique(which).tolist():
-            rows = np.flatnonzero(which == number)
-            found[rows] = self.versions[number].encode(data.take(pa.array(rows)))
-        values: list[bytes] = found.tolist()
-        return values
+        rows = [np.flatnonzero(which == number) for number in range(len(self.versions))]
+        made = [version.encode(data.take(pa.array(own))) for version, own in zip(self.versions, rows, strict=True)]
+        return pa.concat_arrays(made).take(pa.array(np.argsort(np.concatenate(rows))))

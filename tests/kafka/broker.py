@@ -56,10 +56,12 @@ _SERVER = """process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both},\\
-  CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both}
+  HIDDEN://127.0.0.1:{hidden},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},TLS://127.0.0.1:{tls},BOTH://127.0.0.1:{both},\\
+  HIDDEN://127.0.0.1:{front}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,BOTH:SASL_SSL
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HIDDEN:PLAINTEXT,SASL:SASL_PLAINTEXT,\\
+  TLS:SSL,BOTH:SASL_SSL
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:{user};User:CN=127.0.0.1
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
@@ -125,15 +127,18 @@ class Broker:
 
     `address` takes anyone; `sasl` asks for USER and PASSWORD (PLAIN, SCRAM) or an unsigned token, and GUEST may come in
     by PLAIN; `tls` asks for the certificate that `certificate` and `keystore` hold (which is also the one that it
-    shows); `both` is what `sasl` is, encrypted.
+    shows); `both` is what `sasl` is, encrypted. `hidden` is a port whose clients are told to come to the port `front`,
+    where a proxy may stand.
     """
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
-        self._ports = dict(zip(("port", "sasl", "tls", "both", "controller"), free_ports(5), strict=True))
+        names = ("port", "sasl", "tls", "both", "hidden", "front", "controller")
+        self._ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.address, self.sasl, self.tls, self.both = (
             f"127.0.0.1:{self._ports[name]}" for name in ("port", "sasl", "tls", "both")
         )
+        self.hidden, self.front = self._ports["hidden"], self._ports["front"]
         self.certificate, self.keystore = self.folder / "own.pem", self.folder / "own.p12"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -16,23 +16,6 @@ def read(address, topic):
         consumer.close()
 
 
-def _end(consumer, topic, number):
-    return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
-
-
-def _take(consumer, count):
-    records = []
-    while len(records) < count:
-        found = consumer.consume(min(10_000, count - len(records)), timeout=10)
-        if not found:
-            raise AssertionError(f"{len(records)} of {count} records came")
-        for record in found:
-            if record.error():
-                raise KafkaException(record.error())
-        records += found
-    return sorted(records, key=lambda record: (record.partition(), record.offset()))
-
-
 def committed(address, topic, isolation="read_committed"):
     """Every record of a topic that a consumer with this isolation sees, partition by partition."""
     settings = {"bootstrap.servers": address, "group.id": "tests", "enable.partition.eof": True}
@@ -50,6 +33,23 @@ def committed(address, topic, isolation="read_committed"):
             else:
                 raise KafkaException(error)
     consumer.close()
+    return sorted(records, key=lambda record: (record.partition(), record.offset()))
+
+
+def _end(consumer, topic, number):
+    return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
+
+
+def _take(consumer, count):
+    records = []
+    while len(records) < count:
+        found = consumer.consume(min(10_000, count - len(records)), timeout=10)
+        if not found:
+            raise AssertionError(f"{len(records)} of {count} records came")
+        for record in found:
+            if record.error():
+                raise KafkaException(record.error())
+        records += found
     return sorted(records, key=lambda record: (record.partition(), record.offset()))
 
 

@@ -16,7 +16,7 @@ from sim.maths.ages import AgeCurve
 from sim.maths.curves import BoundCurve, product_of
 from sim.maths.distributions import DurationDistribution
 from sim.maths.hazards import Hazard
-from sim.maths.units import DAY
+from sim.maths.units import DAY, format_duration
 from sim.model.model import Exit, Machine, Model, Population
 from sim.quality.behaviours import grid
 from sim.quality.behaviours.disturbed import Disturbance, disturbance_of
@@ -39,7 +39,10 @@ from sim.quality.behaviours.reading import (
 from sim.quality.behaviours.sheet import sheet_of
 from sim.quality.behaviours.survival import dwelling_times
 from sim.quality.behaviours.tables import AgeTable, Base, Dwelling, TimeTable
-from sim.quality.finding import Finding, unmeasured
+from sim.quality.finding import Finding, exact, unmeasured
+
+_ROUNDING = 1e-3
+"""Seconds by which a time in a state may be off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def measure(facts: Facts, model: Model) -> Iterator[Finding]:
             yield unmeasured("behaviour", "hazard", f"{population.name}_lifecycle", str(why))
             continue
         for way in ways_of(population.machine):
-            yield from _of_way(model, population, population.machine, lives, way)
+            yield from _of_way(facts, model, population, population.machine, lives, way)
 
 
 def ways_of(machine: Machine) -> list[Way]:
@@ -111,7 +114,9 @@ def _lives(facts: Facts, model: Model, population: Population, machine: Machine)
     return Lives(members, stays, disturbance, (rows[there], times[there], source[there], to[there], reason[there]))
 
 
-def _of_way(model: Model, population: Population, machine: Machine, lives: Lives, way: Way) -> Iterator[Finding]:
+def _of_way(
+    facts: Facts, model: Model, population: Population, machine: Machine, lives: Lives, way: Way
+) -> Iterator[Finding]:
     subject = name_of(population, machine, way)
     try:
         if any(exit_.trigger is not None for exit_ in way.exits):
@@ -119,7 +124,7 @@ def _of_way(model: Model, population: Population, machine: Machine, lives: Lives
         if any(exit_.hazard is not None for exit_ in way.exits):
             yield from _of_hazard(model, population, lives, way, subject)
         else:
-            yield from _of_dwell(model, machine, lives, way, subject)
+            yield from _of_dwell(facts, model, machine, lives, way, subject)
     except NotMeasurable as why:
         yield unmeasured("behaviour", "hazard", subject, str(why))
 
@@ -144,7 +149,7 @@ def _of_hazard(model: Model, population: Population, lives: Lives, way: Way, sub
     yield from _judged(model, lives, way, subject, Base(hazard), entities, exit_.vintages, curve, segments, level)
 
 
-def _of_dwell(model: Model, machine: Machine, lives: Lives, way: Way, subject: str) -> Iterator[Finding]:
+def _of_dwell(facts: Facts, model: Model, machine: Machine, lives: Lives, way: Way, subject: str) -> Iterator[Finding]:
     exits = [exit_ for exit_ in machine.exits[way.source] if exit_.after is not None]
     ways: list[tuple[float, DurationDistribution]] = []
     which = []
@@ -153,6 +158,8 @@ def _of_dwell(model: Model, machine: Machine, lives: Lives, way: Way, subject: s
         ways.append((exit_.probability, exit_.after))
         if exit_ in way.exits:
             which.append(place)
+    if all(exit_.after is not None and exit_.after.type == "constant" for exit_ in way.exits):
+        yield _of_constant(facts, machine, lives, way, subject)
     if any(after.type == "constant" for _, after in ways):
         raise NotMeasurable("a constant time in a state has no hazard")
     base = Dwelling(ways, which, model.end - model.start)
@@ -169,6 +176,21 @@ def _of_dwell(model: Model, machine: Machine, lives: Lives, way: Way, subject: s
         yield from dwelling_times(
             lives.stays, way.source, lives.changes, way.to, way.reason, length, model.end, subject
         )
+
+
+def _of_constant(facts: Facts, machine: Machine, lives: Lives, way: Way, subject: str) -> Finding:
+    """Whether all who left one way left after the same time."""
+    lengths = sorted({exit_.after.mean() / 1e6 for exit_ in way.exits if exit_.after is not None})
+    near = " OR ".join(f"abs(seconds_in_state - {length!r}) < {_ROUNDING}" for length in lengths)
+    others, total = columns(
+        facts,
+        f"SELECT count(*) FILTER (NOT ({near})), count(*) FROM"
+        f" {quoted(lives.members.population.name + '_lifecycle')}"
+        f" WHERE {code('from_state', machine.states)} = {way.source} AND {code('to_state', machine.states)} = {way.to}"
+        f" AND {code('reason', machine.reasons)} = {way.reason}",
+    )
+    text = f"left after another time than {', '.join(format_duration(int(length * 1e6)) for length in lengths)}"
+    return exact("behaviour", "dwell_time", subject, int(others[0]), text, of=int(total[0]))
 
 
 def _judged(

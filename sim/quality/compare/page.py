@@ -79,7 +79,7 @@ def _row(own: Difference) -> list[object]:
 def _closeness(made: Page, found: Compared) -> None:
     text = (
         "How often a row of B is closer to its nearest row in A than a row of A is to its nearest other row: "
-        "about a half for new data of the same kind, nearly 1 where B repeats A."
+        "about a half for new data of the same kind, nearly 1 where B repeats A. Intervals take rows for independent."
     )
     made.section("Distance to the closest record", text).table(
         ("stream", "rows", "B is closer", "interval", "equal rows", "equal rows within A"),

@@ -12,6 +12,9 @@ YEAR = 365.25
 LEAST = 6
 """Points that a trend needs."""
 
+NEARER = 0.2
+"""How much more of the variance a straight line must explain to be taken for the trend."""
+
 MOSTLY = 0.6
 """The share of points that must be positive."""
 
@@ -20,7 +23,8 @@ MOSTLY = 0.6
 class Trend:
     """Growth a year as a share, its 95% interval, the share of variance explained, and the fitted values [n].
 
-    `seasonal` is the share explained with the shape of the year, where there are years enough to tell it.
+    A `straight` line grows by as much every year, in the unit of the values, instead. `seasonal` is the share explained
+    with the shape of the year, where there are years enough to tell it.
     """
 
     growth: float
@@ -29,10 +33,14 @@ class Trend:
     r2: float
     seasonal: float | None
     fitted: NDArray[np.float64]
+    straight: bool = False
 
     def words(self, days: float) -> str:
         """The trend as a sentence, a year, or a month where the data do not cover a year."""
         per, unit = (1.0, "year") if days > YEAR else (1 / 12, "month")
+        if self.straight:
+            more, least, most = (_signed(per * growth) for growth in (self.growth, self.low, self.high))
+            return f"Straight line, {more} a {unit} (95%: {least} to {most}), R² {self.r2:.2f}."
         grown, low, high = (100 * math.expm1(math.log1p(g) * per) for g in (self.growth, self.low, self.high))
         season = "" if self.seasonal is None else f", with the shape of the year {self.seasonal:.2f}"
         return f"Trend {grown:+.1f}% a {unit} (95%: {low:+.1f} to {high:+.1f}), R² {self.r2:.2f}{season}."
@@ -44,7 +52,8 @@ def trend(
     """An exponential trend through the positive ones of `values` [n] at `days` [n]; None where they are too few.
 
     log(value) = a + b day + error by ordinary least squares; the interval is Student's. With the `months` [n] of at
-    least two years, 1 to 12, each of them has a factor of its own, and the trend is what is left.
+    least two years, 1 to 12, each of them has a factor of its own, and the trend is what is left. Where a straight line
+    is much nearer to the values than that, as in a market that fills from nothing, it is the line.
     """
     there = values > 0
     if there.sum() < LEAST or there.mean() < MOSTLY:
@@ -58,7 +67,17 @@ def trend(
     low, high = (_growth(found[0] + side * error) for side in (-1, 1))
     alone = _r2(logs, middle + found[0] * years)
     fitted = np.exp(middle + found[0] * days / YEAR)
+    line = _line(days, values)
+    if line.r2 > _r2(values, fitted) + NEARER:
+        return line
     return Trend(_growth(found[0]), low, high, alone, r2 if seasonal else None, fitted)
+
+
+def _line(days: NDArray[np.float64], values: NDArray[np.float64]) -> Trend:
+    design = np.column_stack([days / YEAR, np.ones(len(days))])
+    found, reach, r2 = _least_squares(design, values)
+    slope = float(found[0])
+    return Trend(slope, slope - reach, slope + reach, r2, None, design @ found, straight=True)
 
 
 def _least_squares(design: NDArray[np.float64], logs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
@@ -75,6 +94,10 @@ def _least_squares(design: NDArray[np.float64], logs: NDArray[np.float64]) -> tu
 def _r2(logs: NDArray[np.float64], fitted: NDArray[np.float64]) -> float:
     total = float(np.sum((logs - logs.mean()) ** 2))
     return max(0.0, 1 - float(np.sum((logs - fitted) ** 2)) / total) if total else 1.0
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}" if abs(value) >= 100 else f"{value:+.3g}"
 
 
 def _growth(slope: float) -> float:
