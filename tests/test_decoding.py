@@ -145,10 +145,21 @@ def test_what_ends_in_the_middle_is_no_fact(form):
     assert (len(found.data), len(found.unreadable)) == (0, 30)
 
 
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json"])
+@pytest.mark.parametrize("values", [[], [b"\0\0\0\0\1\xff", b"\xff"], [None]])
+def test_where_nothing_can_be_read_there_are_no_facts(form, values):
+    stream = simple_stream()
+    _, writing = written(stream, sample_batch(stream, 1).data, form)
+    found = Decoder(writing, stream, sample_run()).decode(values)
+    assert (len(found.data), found.data.schema, len(found.unreadable)) == (0, stream.schema, sum(map(bool, values)))
+    parts, unreadable, deleted = Tables(writing, "visit").decode(values)
+    assert (sum(len(part.data) for part in parts), len(unreadable) + len(deleted)) == (0, len(values))
+
+
 def test_text_that_is_no_text_makes_a_record_unreadable():
     stream = simple_stream()
     values, writing = written(stream, sample_batch(stream, 10).data, "avro")
-    values[4] = values[4].replace(b"/page", b"\xff\xfege")
+    values[4] = values[4].replace(b"/page", b"\xff\xfeage")
     found = Decoder(writing, stream, sample_run()).decode(values)
     assert (found.unreadable.tolist(), len(found.data)) == ([4], 9)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sim.errors import MissingExtra
 from sinks.decoding.avro_types import Record
-from sinks.decoding.parts import Parser, Part, Values, empty, joined, salvaged
+from sinks.decoding.parts import Parser, Part, Values, salvaged
 from sinks.decoding.shape import shaped
 from sinks.formats.avro import tell_slow
 
@@ -39,15 +39,14 @@ class Avro(Parser):
         """The records."""
         if self._bulk is None:
             return self._one_by_one(values)
-        parts = salvaged(values, self._in_bulk, ValueError)
-        return joined(parts, self.schema) if parts else Part(empty(self.schema), np.empty(0, np.int64))
+        return salvaged(values, lambda sound: shaped(self._in_bulk(sound), self.schema), ValueError, self._in_bulk)
 
     def _in_bulk(self, values: Values) -> pa.RecordBatch:
         assert self._bulk is not None
-        found = self._bulk.deserialize_array(list(values), self._text)
+        found: pa.RecordBatch = self._bulk.deserialize_array(list(values), self._text)
         # The decoder takes text as it is, UTF-8 or not. ArrowInvalid is a ValueError.
         found.validate(full=True)
-        return shaped(found, self.schema)
+        return found
 
     def _one_by_one(self, values: Values) -> Part:
         assert self._single is not None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from sinks.decoding.parts import Parser, Part, Values, empty, joined, salvaged
+from sinks.decoding.parts import Parser, Part, Values, empty, salvaged
 from sinks.decoding.shape import shaped
 from sinks.formats.columns import frame, plain
 
@@ -27,8 +26,7 @@ class Json(Parser):
 
     def parse(self, values: Values) -> Part:
         """The objects."""
-        parts = salvaged(values, self._in_bulk, _Broken)
-        return joined(parts, self.schema) if parts else Part(empty(self.schema), np.empty(0, np.int64))
+        return salvaged(values, self._in_bulk, _Broken, lambda some: _decoded(some, self._kind))
 
     def _in_bulk(self, values: Values) -> pa.RecordBatch:
         found = _decoded(values, self._kind)
@@ -39,19 +37,20 @@ class AnyJson(Parser):
     """Objects of anybody: the columns and types are those that they have together."""
 
     def parse(self, values: Values) -> Part:
-        """The objects; where some are none, the columns are those of the longest run of sound ones."""
-        parts = salvaged(values, _inferred, _Broken)
-        if not parts:
-            return Part(empty(pa.schema([])), np.empty(0, np.int64))
-        places = np.concatenate([part.places for part in parts])
-        return Part(_inferred([values[place] for place in places.tolist()]), places)
+        """The objects."""
+        return salvaged(values, _inferred, _Broken, _inferred)
 
 
 def _inferred(values: Values) -> pa.RecordBatch:
+    if not values:
+        return empty(pa.schema([]))
     found = _decoded(values, None)
     if not isinstance(found.dtype, pl.Struct) or found.null_count():
         raise pl.exceptions.ComputeError("not objects")
-    return batch(found.struct.unnest())
+    table = found.struct.unnest()
+    # Whole numbers above 2^63, where they are that throughout; beside smaller ones they are text.
+    wide = [name for name, kind in table.schema.items() if kind == pl.Int128]
+    return batch(table.with_columns(pl.col(wide).cast(pl.UInt64)))
 
 
 def _decoded(values: Values, kind: pl.DataType | None) -> pl.Series:

@@ -52,19 +52,33 @@ class Parser(ABC):
         """The rows of the messages; those that cannot be read are left out."""
 
 
-def salvaged(values: Values, bulk: Callable[[Values], pa.RecordBatch], broken: type[Exception]) -> list[Part]:
-    """What `bulk`, which raises `broken` where any of the values cannot be read, makes of those that can.
+def salvaged(
+    values: Values, bulk: Callable[[Values], pa.RecordBatch], broken: type[Exception], probe: Callable[[Values], object]
+) -> Part:
+    """What `bulk` makes of the values that can be read; `probe` raises `broken`, as `bulk` does, where one cannot."""
+    try:
+        return Part(bulk(values), np.arange(len(values)))
+    except broken:
+        places = np.array(_sound(values, 0, broken, probe), np.int64)
+    return Part(bulk([values[place] for place in places.tolist()]), places)
+
+
+def _sound(values: Values, first: int, broken: type[Exception], probe: Callable[[Values], object]) -> list[int]:
+    """The places of values that can be read, `first` being the first one's.
 
     They are found by halving: parsers refuse all for the sake of one, and mostly there is none.
     """
     try:
-        return [Part(bulk(values), np.arange(len(values)))] if len(values) else []
+        probe(values)
+        return list(range(first, first + len(values)))
     except broken:
-        if len(values) == 1:
-            return []
-    half = len(values) // 2
-    rest = [Part(part.data, part.places + half) for part in salvaged(values[half:], bulk, broken)]
-    return [*salvaged(values[:half], bulk, broken), *rest]
+        half = len(values) // 2
+    if len(values) <= 1:
+        return []
+    return [
+        *_sound(values[:half], first, broken, probe),
+        *_sound(values[half:], first + half, broken, probe),
+    ]
 
 
 def joined(parts: Sequence[Part], schema: pa.Schema) -> Part:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
 from sim.errors import MissingExtra, SinkError
-from sinks.decoding.parts import Parser, Part, Values, empty, joined, salvaged
+from sinks.decoding.parts import Parser, Part, Values, salvaged
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
@@ -32,8 +31,7 @@ class Protobuf(Parser):
 
     def parse(self, values: Values) -> Part:
         """The messages."""
-        parts = salvaged(values, self._in_bulk, ValueError)
-        return joined(parts, self.schema) if parts else Part(empty(self.schema), np.empty(0, np.int64))
+        return salvaged(values, self._in_bulk, ValueError, self._in_bulk)
 
     def _in_bulk(self, values: Values) -> pa.RecordBatch:
         found: pa.RecordBatch = self._handler.list_to_record_batch(list(values))

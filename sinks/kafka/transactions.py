@@ -77,11 +77,9 @@ class Transactions:
         if self._open:
             self._open = False
             self._sent.clear()
-            if self._given_up:
+            if self._given_up or not self._dropped():
                 self._client.purge()
                 self._client.restore(self._before)
-            else:
-                self._drop()
 
     def _begin(self) -> None:
         try:
@@ -107,6 +105,14 @@ class Transactions:
         for chunk in messages:
             self.send(chunk)
 
+    def _dropped(self) -> bool:
+        """Whether brokers have taken back what was not committed; otherwise they will when they hear of it no more."""
+        try:
+            self._drop()
+        except (SinkError, Stopped, _Broken):
+            return False
+        return True
+
     def _drop(self) -> None:
         self._insist(self._producer.abort_transaction)
         while len(self._producer):
@@ -128,7 +134,9 @@ class Transactions:
                 reason: KafkaError = error.args[0]
                 if reason.txn_requires_abort():
                     raise _Broken from None
-                if reason.fatal() or not (reason.retriable() or reason.code() == KafkaError._TIMED_OUT):
+                # A commit that failed for good stays in the way of everything else, as a conflict that seems to pass.
+                passing = reason.retriable() and reason.code() != KafkaError._CONFLICT
+                if reason.fatal() or not (passing or reason.code() == KafkaError._TIMED_OUT):
                     raise self._client.broken(error) from None
             self._client.waiting.still(self._client.trouble or reason.str())
             if self._client.stop is not None and self._client.stop.is_set():

@@ -14,6 +14,9 @@ import pytest
 from commands import SMALL, start, wait_for
 
 import sim
+from sim.errors import SinkError
+from sinks import open_sink
+from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
 from tests.kafka.broker import Broker
 from tests.kafka.reading import committed
 
@@ -175,3 +178,17 @@ def test_a_topic_that_is_deleted_in_the_middle_is_told(small, address, prefix):
     admin.delete_topics([f"{prefix}order"])[f"{prefix}order"].result(10)
     stderr = process.communicate(timeout=60)[1]
     assert (process.returncode, f"{prefix}order" in stderr) == (4, True), stderr
+
+
+def test_a_newer_process_locks_an_older_one_out_which_says_so_and_ends(address, prefix):
+    stream = simple_stream()
+    older, newer = (open_sink(f"kafka://{address}?prefix={prefix}&exactly_once=true") for _ in range(2))
+    for sink in (older, newer):
+        sink.open([stream], sample_run())
+        sink.write(sample_batch(stream, 50))
+    with pytest.raises(SinkError, match="fenced"):
+        older.commit(START + SPAN)
+    older.close()
+    newer.commit(START + SPAN)
+    assert newer.close().acknowledged == 50
+    assert len(committed(address, f"{prefix}visit")) == 50
