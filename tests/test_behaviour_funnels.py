@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import polars as pl
 import pytest
 from behaviour_facts import SEEDS, changed, facts_of, failed, measured, p_values, uneven
 from worlds import SEED, model, scenario
@@ -90,6 +91,7 @@ OTHERWISE = {
     "first_steps": ("funnels", "processes.buy.first.visit", 1.2),
     "service_times": ("queueing", "processes.buy.steps.paid.service.shape", 1),
     "capacity": ("queueing", "resources.clerk.capacity", 2),
+    "waits": ("queueing", "resources.clerk.capacity", 4),
     "followers": ("followers", "streams.refund.on.probability", 0.6),
     "follower_counts": (
         "followers",
@@ -115,7 +117,7 @@ def test_another_declaration_is_found_by_the_check_for_it(name):
     assert name in failed(kind, changed(CALL, path, value), calls())
 
 
-@pytest.mark.parametrize("name", ["first_steps", "service_times", "capacity"])
+@pytest.mark.parametrize("name", ["first_steps", "service_times", "capacity", "waits"])
 def test_and_by_no_other(name):
     kind, path, value = OTHERWISE[name]
     assert failed(kind, changed(CALL, path, value), calls()) == {name}
@@ -123,6 +125,19 @@ def test_and_by_no_other(name):
 
 def test_another_delay_of_facts_that_follow_is_found():
     assert "delays" in failed("followers", changed(CALL, "streams.refund.on.after.mean", "30d"), calls())
+
+
+def test_who_is_overtaken_in_a_queue_by_arrival_is_seen():
+    run = facts_of(CALL)
+    visits = pl.from_arrow(run.db.sql("FROM buy_service ORDER BY queued_at").to_arrow_table())
+    begins = visits["queued_at"] + (visits["waited_s"] * 1e6).cast(pl.Duration("us"))
+    both_wait = (visits["queued_at"].shift(-1) < begins) & (begins < begins.shift(-1))
+    place, queued = int(both_wait.arg_max()), visits["queued_at"].to_list()
+    queued[place], queued[place + 1] = queued[place + 1], queued[place]
+    swapped = visits.with_columns(pl.Series("queued_at", queued, visits.schema["queued_at"]))
+    waited = (begins - swapped["queued_at"]).dt.total_microseconds() / 1e6
+    run.db.register("buy_service", swapped.with_columns(waited.alias("waited_s")).to_arrow())
+    assert failed("queueing", CALL, run) == {"waits"}
 
 
 def test_cases_in_flight_are_expected_to_be():
