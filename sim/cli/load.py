@@ -163,7 +163,7 @@ def _silent(step: object, document: object) -> None:
 
 def _tell(document: dict[str, Any], save: Path | None, page: Path | None, *, json: bool, quiet: bool) -> None:
     """Write and print the report of a test."""
-    from sim.cli.load_words import printed, said
+    from sim.cli.load_words import printed
     from sim.cli.show import stderr, stdout
 
     taken = document["to"].startswith("stdout:")
@@ -175,7 +175,7 @@ def _tell(document: dict[str, Any], save: Path | None, page: Path | None, *, jso
     elif not quiet:
         printed(document, stderr() if taken else stdout())
     if logs.structured() and "verdict" in document:
-        said("end", document["verdict"]["text"], document["verdict"])
+        logs.say("end", document["verdict"]["text"], document["verdict"])
     if page is not None:
         from sim.cli.load_page import page_of
 

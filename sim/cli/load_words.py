@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ class Lines:
             slow = brief(recorder.acks.whole.quantile(0.99)) if recorder.acks.samples else "?"
             rate = short(recorder.trial.profile.rate(seconds))
             text = f"{clock(seconds):>7} of {clock(self._duration)}  {rate}/s due  {recorder.sent:,} facts sent"
-            said("progress", f"{text}  p99 {slow}", {"seconds": round(seconds, 1), "facts": recorder.sent})
+            logs.say("progress", f"{text}  p99 {slow}", {"seconds": round(seconds, 1), "facts": recorder.sent})
 
     def step(self, step: Step[Measured], document: Document) -> None:
         """A step of a search is over."""
@@ -61,15 +60,7 @@ class Lines:
         errors = f", {document['errors']:,} not acknowledged" if document["errors"] else ""
         text = f"{worded(step.rate, 'rate'):>12}: {worded(document['achieved_per_s'], 'rate')} acknowledged, p99 {slow}"
         fields = {"rate_per_s": step.rate, "carried": step.carried, "achieved_per_s": document["achieved_per_s"]}
-        said("step", f"{text}; {why}{errors}", fields)
-
-
-def said(event: str, text: str, fields: Document) -> None:
-    """Write a message to stderr: a line, or an object where messages are JSON."""
-    if logs.structured():
-        logs.entry("info", event, text.strip(), fields)
-    else:
-        print(text, file=sys.stderr, flush=True)
+        logs.say("step", f"{text}; {why}{errors}", fields)
 
 
 def failure(judged: Document) -> str:
