@@ -129,10 +129,11 @@ def test_the_plan_counts_incidents_and_labels():
     incidents["takeover"] = {**TAKEOVER, "streams": {"act": {"rate": 4}}}
     small = model(acting(2000, "3/day", incidents=incidents, tick="10d"))
     expected = forecast(small, 1)
-    found = {stream.name: stream.facts for stream in expected.streams}
+    found = {stream.name: stream for stream in expected.streams}
     run = tables(acting(2000, "3/day", incidents=incidents, tick="10d"), 1)
     for name in ("act", "incident", "incident_fact"):
-        assert abs(found[name] / len(run[name]) - 1) < 0.02
+        assert found[name].low <= len(run[name]) <= found[name].high  # when it storms is a matter of the seed
+        assert abs(found[name].facts / len(run[name]) - 1) < 0.2
     assert any(line.startswith("storm is on ") for line in expected.order)
 
 
