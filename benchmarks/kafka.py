@@ -54,7 +54,9 @@ from sinks.merge import slices
 from sinks.target import Options, Target
 from tests.kafka.broker import address
 
-FACTS, QUICK = 2_000_000, 500_000
+FACTS, QUICK = 6_000_000, 500_000
+STOREFRONT = 1_900_000
+"""All that the storefront has, nearly."""
 REPEATS, FEWER = 3, 2
 PARTITIONS = 4
 CUSTOMERS, PACE = 100_000, 10.0
@@ -197,7 +199,7 @@ def measure(broker: str, facts: int, repeats: int, customers: int = CUSTOMERS, l
     """All figures, by name."""
     with tempfile.TemporaryDirectory() as folder:
         orders = Contest(compile_scenario(load(str(save(Path(folder), customers, PACE)))), facts, broker)
-    shop = Contest(compile_scenario(load("storefront")), facts, broker)
+    shop = Contest(compile_scenario(load("storefront")), min(facts, STOREFRONT), broker)
     orders.whole("json", "compiled")
     # Before messages are kept for the other ways, which are no part of what datagen needs.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
