@@ -158,8 +158,12 @@ class FileSink(Sink):
         return Report(facts, size, count, acknowledged=sum(facts.values()), until=self.watermark)
 
     def _finish(self) -> None:
-        for files in self._files.values():
-            files.finish()
+        try:
+            for files in self._files.values():
+                files.finish()
+        except BaseException:
+            self._abandon()
+            raise
         assert self.run is not None
         self._manifest.complete = self.watermark is not None and self.watermark >= self.run.end
         self._publish(self.watermark)

@@ -115,8 +115,9 @@ class StreamFiles:
         """Finish the open file, if any."""
         self.encode()
         if self._open:
-            opened, self._open = self._open, None
+            opened = self._open
             self._sealed.append((opened.hidden, opened.path, opened.seal(self._layout.root)))
+            self._open = None  # not before: what cannot be sealed is discarded
 
     def finish(self) -> None:
         """Seal, after the last fact. A stream without facts gets one empty file, so that readers find its columns."""

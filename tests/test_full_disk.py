@@ -96,3 +96,12 @@ def test_a_manifest_that_cannot_be_written_leaves_the_one_before(tmp_path, monke
         deliver(fake_batches(4), open_sink(f"csv:{tmp_path}?roll_time=1s"), STREAMS, RUN, resume=True)
     assert (tmp_path / "manifest.json").read_text() == before
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_file_that_cannot_be_finished_is_not_left_behind(small, tmp_path, monkeypatch):
+    def seal(*_):
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    monkeypatch.setattr("sinks.rolling._OpenFile.seal", seal)
+    assert invoke("run", small, "--to", f"parquet:{tmp_path / 'out'}", "-q").exit_code == 3
+    assert list((tmp_path / "out").rglob("*.parquet*")) == []
