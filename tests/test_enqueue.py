@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from murmur import murmur2_of_the_java_client
 
 from sim.errors import DeliveryError, MissingExtra, ParameterError
 from sinks import open_sink
@@ -78,26 +79,12 @@ def read(address, topic, count):
     return [(one.partition(), one.key(), one.value(), one.timestamp()[1], one.headers()) for one in found]
 
 
-def murmur2(text):
-    """The Java client's hash, word by word (see test_sink_kafka.py)."""
-    mask, mixed = 0xFFFFFFFF, 0x5BD1E995
-    found = 0x9747B28C ^ len(text)
-    whole = len(text) // 4 * 4
-    for start in range(0, whole, 4):
-        word = int.from_bytes(text[start : start + 4], "little") * mixed & mask
-        found = (found * mixed & mask) ^ ((word ^ word >> 24) * mixed & mask)
-    if text[whole:]:
-        found = (found ^ int.from_bytes(text[whole:], "little")) * mixed & mask
-    found = (found ^ found >> 13) * mixed & mask
-    return found ^ found >> 15
-
-
 @pytest.mark.parametrize("count", [1, 3, 32, 1000])
 def test_keys_are_spread_as_the_java_client_does_and_grouped_in_order(mock, count):
     keys = pa.concat_arrays([messages(500).keys, pa.array([None, b""] * 3, pa.large_binary())])[7:]
     partitions, order = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
     kernel(producer(mock), NAME).place(np.array(_located(keys)), count, partitions, order)
-    known = [-1 if key is None else (murmur2(key) & 0x7FFFFFFF) % count for key in keys.to_pylist()]
+    known = [-1 if key is None else (murmur2_of_the_java_client(key) & 0x7FFFFFFF) % count for key in keys.to_pylist()]
     assert partitions.tolist() == known
     assert order.tolist() == np.argsort(known, kind="stable").tolist()
 

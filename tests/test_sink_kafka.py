@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
+from murmur import murmur2_of_the_java_client
 
 from sim.batch import Stream
 from sim.errors import DeliveryError, ParameterError, SinkError
@@ -221,20 +222,6 @@ def test_timestamps_are_event_times_in_milliseconds():
     (made,) = encoder(VISIT).encode(sample_batch(VISIT, 3, start=START + 999, span=3000))
     assert made.timestamps.tolist() == [START // 1000, START // 1000 + 1, START // 1000 + 2]
     assert made.bytes == sum(map(len, made.listed().values))
-
-
-def murmur2_of_the_java_client(text):
-    """org.apache.kafka.common.utils.Utils.murmur2, word by word."""
-    mask, mixed = 0xFFFFFFFF, 0x5BD1E995
-    found = 0x9747B28C ^ len(text)
-    whole = len(text) // 4 * 4
-    for start in range(0, whole, 4):
-        word = int.from_bytes(text[start : start + 4], "little") * mixed & mask
-        found = (found * mixed & mask) ^ ((word ^ word >> 24) * mixed & mask)
-    if text[whole:]:
-        found = (found ^ int.from_bytes(text[whole:], "little")) * mixed & mask
-    found = (found ^ found >> 13) * mixed & mask
-    return found ^ found >> 15
 
 
 def test_the_reference_agrees_with_known_hashes():

@@ -10,15 +10,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from plots.cookbook_rates import DAY, one, two
-from plots.style import COLORS, GRID, World, monthly, thousands
-
-
-def survival(axes: Axes, world: World, sql: str, color: str, label: str) -> None:
-    """Kaplan and Meier's curve over days: the query gives days and whether they ended."""
-    days, ended = world.columns(sql)
-    curve = stats.ecdf(stats.CensoredData.right_censored(days, ~ended.astype(bool))).sf
-    axes.step(curve.quantiles, curve.probabilities, where="post", color=color, linewidth=1.6)
-    axes.text(curve.quantiles[-1], curve.probabilities[-1], f" {label}", color=color, va="center", fontsize=8)
+from plots.style import COLORS, GRID, World, monthly, survival, thousands
 
 
 def children(world: World) -> Figure:
@@ -93,11 +85,9 @@ def lifecycle(world: World) -> Figure:
             color,
             plan,
         )
-    staying.set_ylim(0, 1.02)
     staying.set_xlim(0, 850)
     staying.set_xlabel("days since the start")
     staying.set_title("Share still active without a break")
-    staying.grid(axis="y", color=GRID, linewidth=0.8)
     return figure
 
 
@@ -217,11 +207,9 @@ def relationships(world: World) -> Figure:
             color,
             plan,
         )
-    lasting.set_ylim(0, 1.02)
     lasting.set_xlim(0, 850)
     lasting.set_xlabel("days")
     lasting.set_title("Share that goes on (Kaplan-Meier)")
-    lasting.grid(axis="y", color=GRID, linewidth=0.8)
     return figure
 
 

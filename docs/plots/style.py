@@ -13,6 +13,7 @@ import matplotlib.dates as mdates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
+from scipy import stats
 
 import sim
 from sim.scenario.schema import Scenario
@@ -105,6 +106,16 @@ def note(axes: Axes, text: str, at: tuple[object, float], offset: tuple[float, f
         fontsize=7.5,
         arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.7},
     )
+
+
+def survival(axes: Axes, world: World, sql: str, color: str, label: str) -> None:
+    """Kaplan and Meier's curve over days: the query gives for how many, and whether it ended then."""
+    days, ended = world.columns(sql)
+    curve = stats.ecdf(stats.CensoredData.right_censored(days, ~ended.astype(bool))).sf
+    axes.step(curve.quantiles, curve.probabilities, where="post", color=color, linewidth=1.6)
+    axes.text(curve.quantiles[-1], curve.probabilities[-1], f" {label}", color=color, va="center", fontsize=8)
+    axes.set_ylim(0, 1.02)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
 
 
 def heat(axes: Axes, values: np.ndarray, label: Callable[[float], str] | None = None) -> None:

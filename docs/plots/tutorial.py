@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from plots.style import COLORS, GRID, HEAT, MUTED, World, monthly, note, thousands, week
+from plots.style import COLORS, GRID, HEAT, MUTED, World, monthly, note, survival, thousands, week
 
 PLANS = {"basic": COLORS[0], "plus": COLORS[1], "premium": COLORS[3]}
 SIZE = (8.2, 2.7)
@@ -124,7 +124,7 @@ def age(world: World) -> Figure:
 
 def lifecycle(world: World) -> Figure:
     """Who is active, paused, gone; how long members stay."""
-    figure, (states, survival) = plt.subplots(1, 2, figsize=SIZE, layout="constrained", width_ratios=(1.3, 1))
+    figure, (states, staying) = plt.subplots(1, 2, figsize=SIZE, layout="constrained", width_ratios=(1.3, 1))
     month, active, paused, left = world.columns(
         f"""WITH {MONTHS},
                 spell AS (SELECT member_id, state, event_time AS since, DATE '2026-01-02' AS until FROM member
@@ -151,20 +151,19 @@ def lifecycle(world: World) -> Figure:
     thousands(states)
     monthly(states)
     for name, color in PLANS.items():
-        days, gone = world.columns(
+        survival(
+            staying,
+            world,
             f"""SELECT (epoch(coalesce(ended, DATE '2026-01-01')) - epoch(born_at)) / 86400, ended IS NOT NULL
                 FROM member LEFT JOIN (SELECT member_id, min(event_time) AS ended FROM member_lifecycle
                                        WHERE to_state = 'left' GROUP BY ALL) USING (member_id)
-                WHERE born_at >= '2024-01-01' AND plan = '{name}'"""
+                WHERE born_at >= '2024-01-01' AND plan = '{name}'""",
+            color,
+            name,
         )
-        curve = stats.ecdf(stats.CensoredData.right_censored(days, ~gone)).sf
-        survival.step(curve.quantiles, curve.probabilities, where="post", color=color, linewidth=1.6)
-        survival.text(curve.quantiles[-1], curve.probabilities[-1], f" {name}", color=color, va="center", fontsize=8)
-    survival.set_ylim(0, 1.02)
-    survival.set_xlim(0, 830)
-    survival.set_xlabel("days since joining")
-    survival.set_title("Share still there (Kaplan-Meier)")
-    survival.grid(axis="y", color=GRID, linewidth=0.8)
+    staying.set_xlim(0, 830)
+    staying.set_xlabel("days since joining")
+    staying.set_title("Share still there (Kaplan-Meier)")
     return figure
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as encoder
-import time
 from dataclasses import asdict
 from enum import StrEnum
 from math import isfinite
@@ -14,12 +13,12 @@ import typer
 
 from sim.cli import logs, when
 from sim.cli.options import AsJson, End, LogFormat, Override, Quiet, Start
-from sim.cli.progress import EVERY
+from sim.cli.progress import aside
 from sim.cli.values import parse_overrides, parse_pairs
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sim.quality.checks.scope import Scope
     from sim.quality.declared import Declared
@@ -88,7 +87,7 @@ def check(
     the scenario expects. Behaviour: what it declares, against what is measured. Without a scenario, only what the
     manifest and the names of columns tell. Exit code 0 where all holds, 1 where something does not.
     """
-    from sim.cli.datasets import opened
+    from sim.cli.datasets import declared_streams, opened
     from sim.quality.check import findings
     from sim.quality.checks.scope import Scope
     from sim.quality.finding import SECTIONS
@@ -96,9 +95,9 @@ def check(
 
     if scenario is None and any((override, start, end)):
         raise ParameterError("--set, --start and --end are about a scenario: name it with --scenario")
-    tell = _silent if quiet else _aside()
     overrides = parse_overrides(override or [], **when.interval(start, end))
-    with opened(data, parse_pairs("-X", setting or []), _streams(data, scenario, overrides), tell) as dataset:
+    streams, settings = declared_streams(data, scenario, overrides), parse_pairs("-X", setting or [])
+    with aside("checking", quiet) as tell, opened(data, settings, streams, tell) as dataset:
         known = _declared(dataset.manifest, scenario, overrides, quiet)
         scope = Scope(dataset, known, tell)
         verdict = grade(findings(scope, [section for section in SECTIONS if not only or section in only]), alpha)
@@ -133,16 +132,6 @@ def _object(finding: Finding) -> dict[str, Any]:
     return {key: None if isinstance(own, float) and not isfinite(own) else own for key, own in values.items()}
 
 
-def _streams(data: str, scenario: str | None, overrides: Mapping[str, str]) -> Any:
-    """The declared streams, where only these tell what there is to read."""
-    if scenario is None or not data.startswith("kafka:"):
-        return ()
-    from sim.quality.declared import declared
-
-    known = declared(None, scenario, overrides)
-    return known.model.streams if known else ()
-
-
 def _declared(
     manifest: Manifest | None, scenario: str | None, overrides: Mapping[str, str], quiet: bool
 ) -> Declared | None:
@@ -154,23 +143,6 @@ def _declared(
     if known is not None and known.same is False and not quiet:
         logs.say("notice", f"datagen: {scenario} is not exactly what the facts came from, says the manifest")
     return known
-
-
-def _aside() -> Callable[[str], None]:
-    """Says on stderr what is being done, every few seconds."""
-    last = time.monotonic()
-
-    def tell(line: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= EVERY:
-            last = time.monotonic()
-            logs.say("progress", f"checking: {line}")
-
-    return tell
-
-
-def _silent(line: str) -> None:
-    pass
 
 
 def _print(verdict: Verdict, everything: bool) -> None:

@@ -43,6 +43,16 @@ def opened(
         yield dataset
 
 
+def declared_streams(url: str, scenario: str | None, overrides: Mapping[str, str] | None = None) -> tuple[Stream, ...]:
+    """The streams that a scenario declares, where only these tell which topics there are to read; else none."""
+    if scenario is None or not url.startswith("kafka:"):
+        return ()
+    from sim.quality.declared import declared
+
+    known = declared(None, scenario, overrides or {})
+    return tuple(known.model.streams) if known else ()
+
+
 def _topics(
     url: str, folder: Path, settings: Mapping[str, str], streams: Sequence[Stream], tell: Tell
 ) -> Mapping[str, Sequence[Path]]:

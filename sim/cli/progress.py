@@ -106,3 +106,27 @@ def bar(meter: Meter) -> Iterator[Tell]:
             display.update(task, completed=meter.share(progress), words=words)
 
         yield tell
+
+
+@contextmanager
+def aside(doing: str, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A function to say what is being done: on the last line of a terminal, elsewhere a line every `EVERY` seconds."""
+    if quiet:
+        yield lambda line: None
+    elif sys.stderr.isatty() and not logs.structured():
+        with stderr().status("") as status:
+            yield lambda line: status.update(line)
+    else:
+        yield _now_and_then(doing)
+
+
+def _now_and_then(doing: str) -> Callable[[str], None]:
+    last = time.monotonic()
+
+    def tell(line: str) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            logs.say("progress", f"{doing}: {line}")
+
+    return tell

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +10,12 @@ import typer
 
 from sim.cli import logs
 from sim.cli.options import LogFormat, Quiet
-from sim.cli.progress import EVERY
-from sim.cli.show import stderr
+from sim.cli.progress import aside
 from sim.cli.values import parse_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from sim.batch import Stream
     from sim.pages.page import Page
     from sim.quality.declared import Declared
     from sim.quality.manifest import Manifest
@@ -61,11 +56,11 @@ def report(
     resources; the distribution of every attribute; relations and a dictionary. The scenario gives words, segments and
     the time zone; other data than datagen's are read by the names and types of their columns, in UTC.
     """
-    from sim.cli.datasets import opened
+    from sim.cli.datasets import declared_streams, opened
     from sim.quality.report.report import report as made
 
-    with _progress(quiet) as tell:
-        with opened(data, parse_pairs("-X", setting or []), _streams(data, scenario), tell) as dataset:
+    with aside("report", quiet) as tell:
+        with opened(data, parse_pairs("-X", setting or []), declared_streams(data, scenario), tell) as dataset:
             page = made(dataset, _declared(dataset.manifest, scenario), lambda name, done, total: tell(name))
         page.write(out, lambda done, total: tell(f"chart {done} of {total}"))
         if png is not None:
@@ -73,14 +68,6 @@ def report(
     if not quiet:
         charts = sum(1 for _ in page.charts())
         typer.echo(f"{out}: {charts} charts in {len(page.sections)} sections, {out.stat().st_size / 1e6:.1f} MB")
-
-
-def _streams(data: str, scenario: str | None) -> tuple[Stream, ...]:
-    """The declared streams, where only these tell which topics there are to read."""
-    if scenario is None or not data.startswith("kafka:"):
-        return ()
-    known = _declared(None, scenario)
-    return known.model.streams if known else ()
 
 
 def _declared(manifest: Manifest | None, scenario: str | None) -> Declared | None:
@@ -99,27 +86,3 @@ def _pictures(page: Page, folder: Path, tell: Callable[[str], None]) -> None:
             name = re.sub(r"[^a-z0-9]+", "-", chart.title.lower()).strip("-")[:60]
             tell(f"picture {place}")
             chart.png(folder / f"{place:03d}-{name}.png")
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """What is being done: on the last line of a terminal, elsewhere a line every few seconds."""
-    if quiet:
-        yield lambda line: None
-    elif sys.stderr.isatty() and not logs.structured():
-        with stderr().status("") as status:
-            yield lambda line: status.update(line)
-    else:
-        yield _lines()
-
-
-def _lines() -> Callable[[str], None]:
-    last = time.monotonic()
-
-    def tell(line: str) -> None:
-        nonlocal last
-        if time.monotonic() - last >= EVERY:
-            last = time.monotonic()
-            logs.say("progress", f"report: {line}")
-
-    return tell
