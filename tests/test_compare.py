@@ -100,7 +100,7 @@ def test_what_was_changed_is_named_first(base, tmp_path, change, first):
 
 
 def test_a_catalogue_that_is_drawn_anew_is_no_difference_but_other_prices_are(base, tmp_path):
-    dearer = changed(entities__product__attributes__price__median=90)
+    dearer = changed(entities__product__attributes__price__median=200)
     real = dict.fromkeys(named(against(base, tmp_path, dearer)))
     assert ("product.price", "distribution") in real
     assert ("act.paid", "distribution") in real
