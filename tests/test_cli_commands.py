@@ -11,9 +11,9 @@ import pytest
 from fake_batches import SPAN, STREAMS, fake_batches
 from typer.testing import CliRunner
 
-from sim.cli import job as jobs
-from sim.cli import outlook
+from sim.cli.jobs import job as jobs
 from sim.cli.main import app
+from sim.cli.outlook import tables
 from sim.cli.preview import cell, first_rows
 
 MODEL = SimpleNamespace(
@@ -103,15 +103,15 @@ def test_cells_hide_nothing_and_are_not_markup():
 
 
 def test_a_plan_shows_streams_memory_and_the_order_of_causes(fake):
-    columns = outlook.table(FORECAST).columns
-    lines = [*outlook.lines(FORECAST), *(str(cell) for column in columns for cell in column.cells)]
+    columns = tables.table(FORECAST).columns
+    lines = [*tables.lines(FORECAST), *(str(cell) for column in columns for cell in column.cells)]
     assert "memory 2.00 MB; 24 windows of 1h; 16 blocks" in lines
     assert "  order: after customer" in lines
     assert {"1,234", "1,100 .. 1,300"} <= set(lines)
 
 
 def test_a_plan_for_machines_is_one_object():
-    found = json.loads(outlook.as_json(MODEL, FORECAST))
+    found = json.loads(tables.as_json(MODEL, FORECAST))
     assert (found["facts"], found["low"], found["tick_s"], found["windows"]) == (1244, 1110, 3600.0, 24)
     assert found["streams"][1]["name"] == "visit"
     assert found["streams"][1]["peak_per_s"] == 2.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from sim.cli.live import Topics, view
+from sim.cli.terminal.live import Topics, view
 
 
 class Clock:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from commands import SMALL, invoke, start, wait_for
 
-from sim.cli.load_order import with_due
+from sim.cli.loading.order import with_due
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 
-from sim.cli import notices
+from sim.cli.terminal import notices
 
 
 def test_a_warning_of_a_sink_is_shown_once(capsys):

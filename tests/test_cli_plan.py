@@ -7,8 +7,8 @@ import json
 import pytest
 from commands import SMALL, invoke
 
-from sim.cli.outlook_chart import drawn
-from sim.cli.weighing import weigh
+from sim.cli.outlook.chart import drawn
+from sim.cli.outlook.weighing import weigh
 from sim.delivery.collect import to_arrow
 from sim.engine.forecast import Estimate, forecast
 from sim.engine.simulate import simulate

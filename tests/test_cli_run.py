@@ -9,9 +9,9 @@ import pytest
 from fake_batches import SPAN, STREAMS, fake_batches
 from typer.testing import CliRunner
 
-from sim.cli import job as jobs
+from sim.cli.jobs import job as jobs
 from sim.cli.main import app
-from sim.cli.signals import Interruption
+from sim.cli.terminal.signals import Interruption
 from sim.errors import Problem, ScenarioError, SimulationError
 from sinks import registry
 

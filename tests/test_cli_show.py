@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sim.cli.progress import EVERY, Meter, bar, lines, shown
-from sim.cli.show import clock, instant, iso, short, size
+from sim.cli.terminal.progress import EVERY, Meter, bar, lines, shown
+from sim.cli.terminal.show import clock, instant, iso, short, size
 from sim.delivery.pipeline import Progress
 
 DAY = 86_400_000_000

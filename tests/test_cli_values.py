@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.cli.values import parse_overrides, parse_pairs, parse_shard
+from sim.cli.terminal.values import parse_overrides, parse_pairs, parse_shard
 from sim.errors import ParameterError
 
 

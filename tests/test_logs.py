@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 from commands import SMALL, invoke, start, wait_for
 
-from sim.cli import logs
+from sim.cli.terminal import logs
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from test_resources import EXPONENTIAL, desk
 from worlds import model
 
-from sim.cli.job import Job
+from sim.cli.jobs.job import Job
 from sim.engine.simulate import simulate
 from sim.errors import ParameterError, ScenarioError
 

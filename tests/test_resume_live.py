@@ -15,7 +15,7 @@ from commands import SMALL, invoke, start, wait_for
 from fake_batches import RUN
 from pyarrow import parquet
 
-from sim.cli.continuing import resolved
+from sim.cli.jobs.continuing import resolved
 from sim.maths.instants import format_instant
 from sinks import manifest, open_sink
 from sinks.contract import Past

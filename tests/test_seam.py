@@ -10,7 +10,7 @@ from fake_batches import STREAMS, fake_batches
 from pyarrow import parquet
 
 from sim.batch import TIME
-from sim.cli import when
+from sim.cli.terminal import when
 from sim.delivery.schedule import Live
 from sim.delivery.seam import Seam
 from sim.delivery.windows import windows

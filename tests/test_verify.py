@@ -12,8 +12,8 @@ from pyarrow import parquet
 from test_ledger import WORLD
 from typer.testing import CliRunner
 
-from sim.cli.forms import of_data
 from sim.cli.main import app
+from sim.cli.recorded.forms import of_data
 from sinks.decoding import Decoder
 from sinks.decoding.decoder import Writing
 from sinks.formats.json import Json

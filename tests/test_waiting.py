@@ -14,7 +14,7 @@ import pytest
 from commands import SMALL, start, wait_for
 from fake_batches import RUN, STREAMS, fake_batches
 
-from sim.cli.metrics import Monitor, served
+from sim.cli.jobs.metrics import Monitor, served
 from sim.delivery.pipeline import Progress, deliver
 from sim.delivery.remarks import LOGGER, Remark
 from sinks.contract import Report, Sink, Stopped

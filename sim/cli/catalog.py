@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.options import Override, Scenario
-from sim.cli.values import parse_overrides
+from sim.cli.terminal.options import Override, Scenario
+from sim.cli.terminal.values import parse_overrides
 
 
 def scenarios(
@@ -29,7 +29,7 @@ def scenarios(
         return
     from rich.table import Table
 
-    from sim.cli.show import stdout
+    from sim.cli.terminal.show import stdout
 
     table = Table("scenario", "what is in it", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name, loaded in found:
@@ -46,7 +46,7 @@ def validate(scenario: Scenario, override: Override = None) -> None:
       datagen validate storefront
       datagen validate my.yaml --set entities.customer.initial.count=10
     """
-    from sim.cli.job import Job
+    from sim.cli.jobs.job import Job
 
     model = Job(scenario, parse_overrides(override or [])).model()
     names = ", ".join(stream.name for stream in model.streams)

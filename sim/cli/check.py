@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import logs, when
-from sim.cli.options import AsJson, End, LogFormat, Override, Quiet, Start
-from sim.cli.progress import aside
-from sim.cli.values import parse_overrides, parse_pairs
+from sim.cli.terminal import logs, when
+from sim.cli.terminal.options import AsJson, End, LogFormat, Override, Quiet, Start
+from sim.cli.terminal.progress import aside
+from sim.cli.terminal.values import parse_overrides, parse_pairs
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def check(
     the scenario expects. Behaviour: what it declares, against what is measured. Without a scenario, only what the
     manifest and the names of columns tell. Exit code 0 where all holds, 1 where something does not.
     """
-    from sim.cli.datasets import declared_streams, opened
+    from sim.cli.recorded.datasets import declared_streams, opened
     from sim.quality.check import findings
     from sim.quality.checks.scope import Scope
     from sim.quality.finding import SECTIONS
@@ -146,8 +146,8 @@ def _declared(
 
 
 def _print(verdict: Verdict, everything: bool) -> None:
-    from sim.cli.findings import lines, table
-    from sim.cli.show import stdout
+    from sim.cli.terminal.findings import lines, table
+    from sim.cli.terminal.show import stdout
 
     console = stdout()
     console.print(table(verdict))

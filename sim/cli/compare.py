@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import logs
-from sim.cli.options import AsJson, LogFormat, Quiet
-from sim.cli.values import parse_pairs
+from sim.cli.terminal import logs
+from sim.cli.terminal.options import AsJson, LogFormat, Quiet
+from sim.cli.terminal.values import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +139,7 @@ def close_table(closeness: tuple[Closeness, ...]) -> Table:
 
 
 def _print(found: Compared, everything: bool) -> None:
-    from sim.cli.show import stdout
+    from sim.cli.terminal.show import stdout
 
     console, comparison = stdout(), found.comparison
     shown = list(comparison.differences) if everything else list(comparison.real[:_SHOWN])
@@ -156,7 +156,7 @@ def _pair(a: str, b: str, settings: Any) -> Any:
     """Both data sets, open; settings go to those that are topics."""
     from contextlib import ExitStack, contextmanager
 
-    from sim.cli.datasets import opened
+    from sim.cli.recorded.datasets import opened
 
     @contextmanager
     def both() -> Any:

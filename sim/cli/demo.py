@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.job import Job
-from sim.cli.live import Topics, view
-from sim.cli.signals import Interruption
+from sim.cli.jobs.job import Job
+from sim.cli.terminal.live import Topics, view
+from sim.cli.terminal.signals import Interruption
 
 if TYPE_CHECKING:
     from sim.delivery.pipeline import Outcome

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from sim.cli import logs, notices, when
-from sim.cli.job import WORKERS_USE
-from sim.cli.load_order import CARRIED, Asked
-from sim.cli.options import AsJson, End, LogFormat, Override, Progress, Quiet, Seed, Settings, Start
-from sim.cli.signals import Interruption
-from sim.cli.values import parse_overrides, parse_pairs
+from sim.cli.jobs.job import WORKERS_USE
+from sim.cli.loading.order import CARRIED, Asked
+from sim.cli.terminal import logs, notices, when
+from sim.cli.terminal.options import AsJson, End, LogFormat, Override, Progress, Quiet, Seed, Settings, Start
+from sim.cli.terminal.signals import Interruption
+from sim.cli.terminal.values import parse_overrides, parse_pairs
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.cli.load_test import Order, Story
+    from sim.cli.loading.trial import Order, Story
     from sim.delivery.load.thresholds import Threshold
 
 CROSSED = 5
@@ -147,8 +147,8 @@ def load(
 
 
 def _conducted(order: Order, interruption: Interruption, said: bool) -> Story:
-    from sim.cli.load_test import conduct
-    from sim.cli.load_words import Lines
+    from sim.cli.loading.trial import conduct
+    from sim.cli.loading.words import Lines
     from sim.delivery.load.ear import EAR_USES
     from sim.delivery.nursery import prepare
 
@@ -163,8 +163,8 @@ def _silent(step: object, document: object) -> None:
 
 def _tell(document: dict[str, Any], save: Path | None, page: Path | None, *, json: bool, quiet: bool) -> None:
     """Write and print the report of a test."""
-    from sim.cli.load_words import printed
-    from sim.cli.show import stderr, stdout
+    from sim.cli.loading.words import printed
+    from sim.cli.terminal.show import stderr, stdout
 
     taken = document["to"].startswith("stdout:")
     if save is not None:
@@ -177,12 +177,12 @@ def _tell(document: dict[str, Any], save: Path | None, page: Path | None, *, jso
     if logs.structured() and "verdict" in document:
         logs.say("end", document["verdict"]["text"], document["verdict"])
     if page is not None:
-        from sim.cli.load_page import page_of
+        from sim.cli.loading.page import page_of
 
         page_of(document).write(page)
 
 
 def _compare(before: Path, after: Path, thresholds: Sequence[Threshold], json: bool, page: Path | None) -> NoReturn:
-    from sim.cli.load_compare import compared
+    from sim.cli.loading.compare import compared
 
     raise typer.Exit(CROSSED if compared(before, after, thresholds, json=json, page=page) else 0)

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sim.cli import logs
 from sim.cli.catalog import scenarios, validate
 from sim.cli.check import check
 from sim.cli.compare import compare
@@ -23,6 +22,7 @@ from sim.cli.replay import replay
 from sim.cli.report import report
 from sim.cli.run import run
 from sim.cli.schema import schema
+from sim.cli.terminal import logs
 from sim.cli.truth import truth
 from sim.cli.verify import verify
 from sim.errors import DatagenError, ScenarioError

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sim.cli import when
-from sim.cli.options import AsJson, End, Override, Scenario, Start
-from sim.cli.values import parse_overrides
+from sim.cli.terminal import when
+from sim.cli.terminal.options import AsJson, End, Override, Scenario, Start
+from sim.cli.terminal.values import parse_overrides
 
 Chart = Annotated[bool, typer.Option("--chart", help="Draw facts and living entities by month in the terminal.")]
 Months = Annotated[bool, typer.Option("--months", help="Show the facts of every month.")]
@@ -41,26 +41,27 @@ def plan(
     output, time and memory on this machine, tick and order of causes. The tick is the span of simulated time that is
     filled at once; "order" says what runs after what inside a tick, so that effects follow their causes.
     """
-    from sim.cli import outlook, outlook_chart, outlook_page
-    from sim.cli.job import Job
-    from sim.cli.show import instant, stdout
-    from sim.cli.weighing import weigh
+    from sim.cli.jobs.job import Job
+    from sim.cli.outlook import chart as drawing
+    from sim.cli.outlook import page, tables
+    from sim.cli.outlook.weighing import weigh
+    from sim.cli.terminal.show import instant, stdout
     from sim.engine.forecast import forecast
 
     model = Job(scenario, parse_overrides(override or [], **when.interval(start, end))).model()
     expected = forecast(model, quick=quick)
     weights = weigh(model.streams, expected)
     if report is not None:
-        outlook_page.page(model, expected, weights).write(report)
+        page.page(model, expected, weights).write(report)
     if json:
-        typer.echo(outlook.as_json(model, expected, weights))
+        typer.echo(tables.as_json(model, expected, weights))
         return
     console = stdout()
     console.print(f"{model.name}: {instant(model.start)} until {instant(model.end)}, UTC", markup=False)
-    tables = [outlook.table(expected), outlook.alive_table(expected), outlook.weight_table(weights)]
-    for shown in [*tables, *([outlook.month_table(expected)] if months else [])]:
-        console.print(shown)
-    for line in (outlook.NOTE, *outlook.pace_lines(expected, weights), *outlook.lines(expected)):
+    shown = [tables.table(expected), tables.alive_table(expected), tables.weight_table(weights)]
+    for table in [*shown, *([tables.month_table(expected)] if months else [])]:
+        console.print(table)
+    for line in (tables.NOTE, *tables.pace_lines(expected, weights), *tables.lines(expected)):
         console.print(line, markup=False, soft_wrap=True)
-    for text in outlook_chart.charts(expected, model.start) if chart else ():
+    for text in drawing.charts(expected, model.start) if chart else ():
         console.print(f"\n{text}", markup=False, soft_wrap=True)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import when
-from sim.cli.options import End, Override, Scenario, Seed, Start
-from sim.cli.values import parse_overrides
+from sim.cli.terminal import when
+from sim.cli.terminal.options import End, Override, Scenario, Seed, Start
+from sim.cli.terminal.values import parse_overrides
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def preview(
     from rich import box
     from rich.table import Table
 
-    from sim.cli.job import Job
-    from sim.cli.show import stdout
+    from sim.cli.jobs.job import Job
+    from sim.cli.terminal.show import stdout
 
     job = Job(scenario, parse_overrides(override or [], **when.interval(start, end)), seed)
     model = job.model()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import logs, notices, when
-from sim.cli.metrics import Monitor, served
-from sim.cli.options import (
+from sim.cli.jobs.metrics import Monitor, served
+from sim.cli.terminal import logs, notices, when
+from sim.cli.terminal.options import (
     AsJson,
     Ledger,
     LedgerWindow,
@@ -23,17 +23,17 @@ from sim.cli.options import (
     Settings,
     WithFaults,
 )
-from sim.cli.progress import Meter, shown
-from sim.cli.signals import Interruption
-from sim.cli.summary import Leg, begin, failures, tell
-from sim.cli.values import parse_pairs, parse_passes, parse_span
+from sim.cli.terminal.progress import Meter, shown
+from sim.cli.terminal.signals import Interruption
+from sim.cli.terminal.summary import Leg, begin, failures, tell
+from sim.cli.terminal.values import parse_pairs, parse_passes, parse_span
 from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sim.cli.faults import Injection
-    from sim.cli.recordings import Facts
+    from sim.cli.jobs.faults import Injection
+    from sim.cli.recorded.recordings import Facts
     from sim.delivery.replay.playing import Play
     from sim.delivery.schedule import Schedule
     from sinks.contract import Sink
@@ -141,7 +141,7 @@ def replay(
     happened, --key whose it is. Topics are read to the end that they have at the start; what their values are
     stands in the URL: ?format=avro&registry=http://localhost:8081.
     """
-    from sim.cli.recordings import earlier, opened, played
+    from sim.cli.recorded.recordings import earlier, opened, played
     from sim.delivery.pipeline import Outcome, deliver
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.playing import Play
@@ -210,7 +210,7 @@ def _check(source: str, sink: Sink, play: Play, seed: int | None, blend: list[st
 
 def _injection(facts: Facts, sink: Sink, ledger: str | None, span: int, resume: bool) -> Injection:
     """How faults of blended scenarios are injected, and where account of them is kept."""
-    from sim.cli.faults import Account, Injection, place_of
+    from sim.cli.jobs.faults import Account, Injection, place_of
 
     place = place_of(ledger, sink, bool(facts.faults))
     again = "?mode=overwrite" if resume and place and "?" not in place else ""

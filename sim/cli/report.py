@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import logs
-from sim.cli.options import LogFormat, Quiet
-from sim.cli.progress import aside
-from sim.cli.values import parse_pairs
+from sim.cli.terminal import logs
+from sim.cli.terminal.options import LogFormat, Quiet
+from sim.cli.terminal.progress import aside
+from sim.cli.terminal.values import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def report(
     resources; the distribution of every attribute; relations and a dictionary. The scenario gives words, segments and
     the time zone; other data than datagen's are read by the names and types of their columns, in UTC.
     """
-    from sim.cli.datasets import declared_streams, opened
+    from sim.cli.recorded.datasets import declared_streams, opened
     from sim.quality.report.report import report as made
 
     with aside("report", quiet) as tell:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli import logs, notices, when
-from sim.cli.continuing import past_of, resolved
-from sim.cli.faults import place_of
-from sim.cli.job import WORKERS_USE, Job
-from sim.cli.metrics import Monitor, served
-from sim.cli.options import (
+from sim.cli.jobs.continuing import past_of, resolved
+from sim.cli.jobs.faults import place_of
+from sim.cli.jobs.job import WORKERS_USE, Job
+from sim.cli.jobs.metrics import Monitor, served
+from sim.cli.terminal import logs, notices, when
+from sim.cli.terminal.options import (
     AsJson,
     End,
     Ledger,
@@ -33,14 +33,14 @@ from sim.cli.options import (
     Start,
     WithFaults,
 )
-from sim.cli.progress import Meter, shown
-from sim.cli.signals import Interruption
-from sim.cli.summary import Leg, begin, failures, tell
-from sim.cli.values import parse_overrides, parse_pairs, parse_shard, parse_span
+from sim.cli.terminal.progress import Meter, shown
+from sim.cli.terminal.signals import Interruption
+from sim.cli.terminal.summary import Leg, begin, failures, tell
+from sim.cli.terminal.values import parse_overrides, parse_pairs, parse_shard, parse_span
 from sim.errors import DatagenError, ParameterError
 
 if TYPE_CHECKING:
-    from sim.cli.execute import Live
+    from sim.cli.jobs.execute import Live
     from sim.model.model import Model
     from sinks.contract import Past, Sink
 
@@ -112,7 +112,7 @@ def run(
     share a run; together they write the facts of one. Facts go to stdout in one order, to files and topics in one
     order per stream and worker.
     """
-    from sim.cli.execute import Execution, execute
+    from sim.cli.jobs.execute import Execution, execute
     from sim.delivery.nursery import prepare
     from sim.delivery.pipeline import Outcome
     from sim.delivery.schedule import parse_pace
@@ -182,7 +182,7 @@ def _past(job: Job, sinks: Sequence[Sink], times: Mapping[str, str | None], stop
 
 def _live(sink: Sink, until: str | None, model: Model) -> Live:
     """The live part of a run. Raises ParameterError where it would not lie inside the run."""
-    from sim.cli.execute import Live
+    from sim.cli.jobs.execute import Live
     from sim.maths.instants import format_instant, parse_instant
 
     try:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.options import Override
-from sim.cli.values import parse_overrides
+from sim.cli.terminal.options import Override
+from sim.cli.terminal.values import parse_overrides
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _formats(
     scenario: str, stream: str, form: str, envelope: str, namespace: str, key: bool, override: list[str]
 ) -> list[Format]:
     """The format of each version of the stream's values, or that of its keys."""
-    from sim.cli.job import Job
+    from sim.cli.jobs.job import Job
     from sim.cli.preview import find_stream
     from sinks import formats
     from sinks.contract import Run

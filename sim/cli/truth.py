@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sim.cli.options import AsJson, Override, Scenario, Seed
-from sim.cli.values import parse_overrides
+from sim.cli.terminal.options import AsJson, Override, Scenario, Seed
+from sim.cli.terminal.values import parse_overrides
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,8 +31,8 @@ def truth(scenario: Scenario, seed: Seed = None, override: Override = None, json
     follow from the scenario exactly; where chances change with time or age, they are measured in a run, with their
     standard error.
     """
-    from sim.cli.job import Job
-    from sim.cli.show import stdout
+    from sim.cli.jobs.job import Job
+    from sim.cli.terminal.show import stdout
     from sim.errors import ParameterError
 
     model = Job(scenario, parse_overrides(override or [])).model()

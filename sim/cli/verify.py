@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli import logs, when
-from sim.cli.options import AsJson, End, LogFormat, Override, Scenario, Seed, Start
-from sim.cli.summary import QUANTILES
-from sim.cli.values import parse_overrides, parse_pairs, parse_span
+from sim.cli.terminal import logs, when
+from sim.cli.terminal.options import AsJson, End, LogFormat, Override, Scenario, Seed, Start
+from sim.cli.terminal.summary import QUANTILES
+from sim.cli.terminal.values import parse_overrides, parse_pairs, parse_span
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def verify(
     changed, out of order within its key, later than the bound; and the counts and sums of every window. Differences
     that are in the ledger are explained. Exit code 0 where all are, 1 where one is not.
     """
-    from sim.cli.comparison import Question, answers
-    from sim.cli.forms import Clocks
-    from sim.cli.sightings import source as opened
+    from sim.cli.recorded.comparison import Question, answers
+    from sim.cli.recorded.forms import Clocks
+    from sim.cli.recorded.sightings import source as opened
 
     span = parse_span("--window", window)
     found = opened(source, parse_pairs("-X", setting or []))
@@ -159,7 +159,7 @@ def _latency(item: Audit) -> dict[str, float] | None:
 
 
 def _print(audits: Sequence[Audit]) -> None:
-    from sim.cli.show import stdout
+    from sim.cli.terminal.show import stdout
 
     console = stdout()
     console.print(_table(audits))
@@ -183,7 +183,7 @@ def _lines(item: Audit) -> Iterator[str]:
 
 
 def _examples(finding: Finding) -> list[str]:
-    from sim.cli.show import instant
+    from sim.cli.terminal.show import instant
 
     return [instant(number) if finding.kind == "windows" else str(number) for number in finding.examples]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from sim.cli import logs
+from sim.cli.terminal import logs
 from sim.delivery.remarks import GOING_ON, LOGGER, WAITING, Remark, Remarks, listen
 
 _ALIKE = 5.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from sim.cli.load_words import (
+from sim.cli.loading.words import (
     SHOWN,
     failure,
     limit_sentence,
@@ -16,7 +16,7 @@ from sim.cli.load_words import (
     remarks,
     worded,
 )
-from sim.cli.show import brief, clock
+from sim.cli.terminal.show import brief, clock
 from sim.delivery.load.metrics import LATENCIES, METRICS
 from sim.pages.charts import Axis, Chart, Rule, lines
 from sim.pages.page import Cell, Page, Section, Tile

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.cli.progress import EVERY
+from sim.cli.terminal.progress import EVERY
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:

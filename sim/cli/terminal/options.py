@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli import logs
+from sim.cli.terminal import logs
 
 Scenario = Annotated[
     str,

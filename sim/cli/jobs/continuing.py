@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sim.cli import when
+from sim.cli.terminal import when
 
 if TYPE_CHECKING:
-    from sim.cli.job import Job
+    from sim.cli.jobs.job import Job
     from sinks.contract import Past, Sink
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim.cli.faults import Way, injected
-from sim.cli.job import Job, send_shard, write_shard
+from sim.cli.jobs.faults import Way, injected
+from sim.cli.jobs.job import Job, send_shard, write_shard
 from sim.delivery.gather import gather
 from sim.delivery.merge import merged
 from sim.delivery.pipeline import Outcome, Progress, deliver

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sim.cli import notices
-from sim.cli.job import FAULTLESS
+from sim.cli.jobs.job import FAULTLESS
+from sim.cli.terminal import notices
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def opened(
         with open_tables(target.location, naming) as recording:
             yield recording
     elif target.scheme == "kafka":
-        from sim.cli.topics import recorded_topics
+        from sim.cli.recorded.topics import recorded_topics
 
         with recorded_topics(target, naming, stop, told, origin) as recording:
             yield recording
@@ -79,7 +79,7 @@ def earlier(source: str, sink: Sink) -> str | None:
 
     if not source.startswith("kafka:"):
         return None
-    from sim.cli.topics import name_of
+    from sim.cli.recorded.topics import name_of
 
     return sink.remembered(name_of(Target.parse(source)))
 

@@ -19,7 +19,7 @@ from sim.errors import MissingExtra, ParameterError
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from sim.cli.summary import Leg
+    from sim.cli.terminal.summary import Leg
     from sim.delivery.pipeline import Progress
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)

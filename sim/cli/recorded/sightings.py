@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from sim.batch import Stream
-from sim.cli.forms import Chunk, Clocks, of_data, of_text
+from sim.cli.recorded.forms import Chunk, Clocks, of_data, of_text
 from sim.errors import ParameterError, SinkError
 from sinks import manifest
 from sinks.formats.csv import cells

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from sim.model.model import Model
     from sinks.contract import Run, Sink
 
-WORKERS_USE = ("sim.cli.main", "sim.cli.execute", "sim.engine.simulate", "sim.model.compile", "sim.scenario.loader")
+WORKERS_USE = (
+    "sim.cli.main",
+    "sim.cli.jobs.execute",
+    "sim.engine.simulate",
+    "sim.model.compile",
+    "sim.scenario.loader",
+)
 """The modules that a worker needs, whatever its job."""
 
 FAULTLESS = "-faultless"
@@ -110,7 +116,7 @@ def _pickled(model: Model) -> bytes | None:
 
 def write_shard(job: Job, link: Link) -> Outcome:
     """What a worker does that has a sink of its own."""
-    from sim.cli.faults import injected
+    from sim.cli.jobs.faults import injected
     from sim.delivery.pipeline import deliver
     from sim.delivery.remarks import Remarks, listen
 

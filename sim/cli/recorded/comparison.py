@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from sim.cli.forms import Chunk
-from sim.cli.job import FAULTLESS, Job
-from sim.cli.sightings import Source, run_of
+from sim.cli.jobs.job import FAULTLESS, Job
+from sim.cli.recorded.forms import Chunk
+from sim.cli.recorded.sightings import Source, run_of
 from sim.delivery.audit import BROKEN, FAINT, Audit, Evidence, audit
 from sim.delivery.faults import CORRUPT, MISSING
 from sim.delivery.latency import Latencies

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from sim.cli import logs
-from sim.cli.show import clock, instant, iso, short, stderr
+from sim.cli.terminal import logs
+from sim.cli.terminal.show import clock, instant, iso, short, stderr
 
 if TYPE_CHECKING:
     from sim.delivery.pipeline import Progress

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sim.cli.show import short
+from sim.cli.terminal.show import short
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sim.cli.job import Job, send_shard
+from sim.cli.jobs.job import Job, send_shard
 from sim.delivery.load.ear import Ear
 from sim.delivery.load.measured import Document, Measured
 from sim.delivery.load.recorder import Recorder
@@ -112,8 +112,8 @@ def _closed_in_the_end(sink: Sink, story: Story) -> Iterator[None]:
 
 def _about(run: Run, sink: Sink, order: Order) -> Document:
     import sim
-    from sim.cli.show import iso
-    from sim.cli.when import now
+    from sim.cli.terminal.show import iso
+    from sim.cli.terminal.when import now
 
     return {
         "datagen": sim.__version__,

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sim.cli.job import Job
-from sim.cli.values import parse_span
+from sim.cli.jobs.job import Job
+from sim.cli.terminal.values import parse_span
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
-    from sim.cli.load_test import Hunt, Order
+    from sim.cli.loading.trial import Hunt, Order
     from sim.delivery.load.thresholds import Threshold
     from sim.delivery.load.trial import Trial
 
@@ -50,7 +50,7 @@ class Asked:
         hunt: tuple[str, str | None] | None,
     ) -> Order:
         """The whole order; `hunt` has the precision and the fastest rate of a search. Raises ParameterError."""
-        from sim.cli.load_test import Order
+        from sim.cli.loading.trial import Order
 
         trial = _trial(rate or FIRST, duration or (LONG if hunt is None else SHORT), warmup)
         if hunt is not None and len(trial.profile.times) > 1:
@@ -94,7 +94,7 @@ def _nothing_or_span(text: str) -> float:
 
 
 def _hunt(precision: str, at_most: str | None) -> Hunt:
-    from sim.cli.load_test import Hunt
+    from sim.cli.loading.trial import Hunt
     from sim.delivery.load.search import FASTEST
     from sim.delivery.profiles import parse_profile
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sim.cli import logs
-from sim.cli.show import brief, clock, short
+from sim.cli.terminal import logs
+from sim.cli.terminal.show import brief, clock, short
 from sim.delivery.load.metrics import LATENCIES, METRICS, Unit
 
 if TYPE_CHECKING:

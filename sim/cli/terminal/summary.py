@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sim.cli import logs
-from sim.cli.show import brief, clock, instant, iso, short, size, stderr
+from sim.cli.terminal import logs
+from sim.cli.terminal.show import brief, clock, instant, iso, short, size, stderr
 
 if TYPE_CHECKING:
     from rich.table import Table

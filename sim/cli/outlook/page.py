@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sim.cli.outlook import NOTE, SPEEDS, count, span
-from sim.cli.outlook_chart import happening
-from sim.cli.show import clock, instant, short, size
+from sim.cli.outlook.chart import happening
+from sim.cli.outlook.tables import NOTE, SPEEDS, count, span
+from sim.cli.terminal.show import clock, instant, short, size
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from sim.cli.weighing import Weight
+    from sim.cli.outlook.weighing import Weight
     from sim.engine.forecast import Estimate, Forecast
     from sim.model.model import Model
     from sim.pages.page import Page

@@ -12,12 +12,12 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.cli import logs, when
-from sim.cli.progress import EVERY
+from sim.cli.terminal import logs, when
+from sim.cli.terminal.progress import EVERY
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
-    from sim.cli.intake import Intake, Reading
+    from sim.cli.recorded.intake import Intake, Reading
     from sim.delivery.replay.naming import Naming
     from sim.delivery.replay.recording import Recording
     from sinks.kafka.records import Extent, Reader
@@ -39,7 +39,7 @@ class Source:
 
 def source_of(target: Target) -> Source:
     """The parts of kafka://HOST:PORT/TOPIC,TOPIC?from=WHEN&until=WHEN&config=FILE&timeout=SPAN&format=NAME..."""
-    from sim.cli.intake import Reading
+    from sim.cli.recorded.intake import Reading
     from sinks.kafka.settings import resolve
     from sinks.target import Options
 
@@ -103,7 +103,7 @@ def _stored(
     stop: threading.Event,
     told: bool,
 ) -> list[Intake]:
-    from sim.cli.intake import Intake
+    from sim.cli.recorded.intake import Intake
 
     counts = {name: sum(extent.topic == name for extent in extents) for name in source.topics}
     topics = {name: Intake(name, counts[name], folder, naming, source.reading) for name in source.topics}

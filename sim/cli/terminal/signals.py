@@ -8,7 +8,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from sim.cli import logs
+from sim.cli.terminal import logs
 
 ABORTED = 130
 

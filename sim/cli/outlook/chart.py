@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sim.cli.show import short
+from sim.cli.terminal.show import short
 from sim.errors import MissingExtra
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sim.cli.load_words import SHOWN, outcome, worded
-from sim.cli.show import stdout
+from sim.cli.loading.words import SHOWN, outcome, worded
+from sim.cli.terminal.show import stdout
 from sim.delivery.load.metrics import LATENCIES, METRICS, POINTS, Metric
 from sim.errors import ParameterError
 
@@ -124,7 +124,7 @@ def _table(rows: Sequence[Document]) -> Table:
 
 
 def _page(old: Document, new: Document, rows: Sequence[Document]) -> Page:
-    from sim.cli.load_page import by_share, sentence
+    from sim.cli.loading.page import by_share, sentence
     from sim.pages.page import Cell, Page
 
     page = Page("Two load tests", f"{old['scenario']} to {old['to']}")

@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sim.cli.show import clock, instant, iso, short, size
+from sim.cli.terminal.show import clock, instant, iso, short, size
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sim.cli.weighing import Weight
+    from sim.cli.outlook.weighing import Weight
     from sim.engine.forecast import Estimate, Forecast, PopulationForecast
     from sim.model.model import Model
 

@@ -12,7 +12,7 @@ from sim.delivery.remarks import LOGGER
 
 if TYPE_CHECKING:
     from sim.batch import Batch, Stream
-    from sim.cli.job import Job
+    from sim.cli.jobs.job import Job
     from sim.delivery.pipeline import Progress
     from sim.model.model import Model
     from sim.scenario.faults import Faults
