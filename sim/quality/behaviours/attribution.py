@@ -93,11 +93,12 @@ def _journeys(facts: Facts, model: Model, flow: Flow, truths: tuple[Truth, ...])
     )
     own, begun, ended, reached, *touched = columns(
         facts,
-        f"WITH steps AS (SELECT {case} AS which, {kind}::BIGINT AS who, {instant('event_time')} AS happened, step_index,"
-        f" {code('step', flow.steps)} AS code FROM {quoted(flow.name)}"
+        f"WITH steps AS (SELECT {case} AS which, {kind}::BIGINT AS who, {instant('event_time')} AS happened,"
+        f" step_index, {code('step', flow.steps)} AS code FROM {quoted(flow.name)}"
         f" WHERE {chosen(f'{flow.name}_case_id', share_of_cases)}), known AS (SELECT *, min(step_index)"
         f" FILTER (WHERE {goal}) OVER (PARTITION BY which) AS goal FROM steps)"
-        " SELECT any_value(who) AS own, min(happened) AS begun, max(happened) AS ended, coalesce(any_value(goal), -1) AS reached"
+        " SELECT any_value(who) AS own, min(happened) AS begun, max(happened) AS ended,"
+        " coalesce(any_value(goal), -1) AS reached"
         f"{through} FROM known GROUP BY which ORDER BY which",
     )
     over = _over(facts, model, flow, own, begun, ended)

@@ -16,8 +16,8 @@ from scipy import stats
 from sim.maths.distributions import DurationDistribution
 from sim.model.model import Branch, Flow, Model
 from sim.quality.behaviours import grid
-from sim.quality.behaviours.chances import FEWEST, share
-from sim.quality.behaviours.reading import Facts, Floats, Indices, NotMeasurable, sums
+from sim.quality.behaviours.chances import FEWEST, even, share
+from sim.quality.behaviours.reading import Facts, Floats, Indices, NotMeasurable
 from sim.quality.behaviours.survival import lengths, share_within
 from sim.quality.behaviours.walks import Walks, queues, walks_of
 from sim.quality.finding import Finding, statistical, unmeasured
@@ -144,37 +144,9 @@ def _groups(
     if walks.members is not None:
         member = walks.member[ways.rows]
         for segmentation, codes in zip(walks.members.population.segmentations, walks.members.segments, strict=True):
-            yield from _even(
+            yield from even(
                 "way_segments", f"{subject}, {segmentation.name}", segmentation.names, codes[member], taken, chance
             )
     edges = grid.periods(model.timeline, min(float(chance.sum()), float(len(chance) - chance.sum())))
     period = np.searchsorted(edges, walks.left[ways.rows], side="right")
-    yield from _even("way_time", subject, grid.labels_of_periods(model.timeline, edges), period, taken, chance)
-
-
-def _even(
-    name: str, subject: str, labels: tuple[str, ...], group: Indices, taken: np.ndarray, chance: Floats
-) -> Iterator[Finding]:
-    size = len(labels)
-    expected, found = sums(group, chance, size), sums(group, taken.astype(np.float64), size)
-    variance = sums(group, chance * (1 - chance), size)
-    some = np.flatnonzero(variance >= FEWEST)
-    if len(some) < 2:
-        return
-    expected, found, variance = expected[some], found[some], variance[some]
-    ratio = found.sum() / expected.sum()
-    excess = found - ratio * expected
-    project = np.eye(len(some)) - np.outer(expected, np.ones(len(some))) / expected.sum()
-    covariance = project @ np.diag(variance) @ project.T
-    chi2 = float(excess @ np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ excess)
-    worst = int(np.argmax(np.abs(excess) / np.sqrt(variance)))
-    yield statistical(
-        "behaviour",
-        name,
-        subject,
-        float(stats.chi2.sf(chi2, len(some) - 1)),
-        estimate=float(found[worst] / expected[worst] / ratio),
-        declared=1.0,
-        detail=f"measured / declared at {labels[some[worst]]} against the others; chi-square {chi2:.1f} with"
-        f" {len(some) - 1} degrees of freedom",
-    )
+    yield from even("way_time", subject, grid.labels_of_periods(model.timeline, edges), period, taken, chance)
