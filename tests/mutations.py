@@ -74,6 +74,17 @@ WORLD: dict[str, Any] = {
                 },
             },
         },
+        "licence": {
+            "initial": {"count": 300},
+            "arrivals": {"rate": "1/day"},
+            "lifecycle": {
+                "initial": "valid",
+                "states": {
+                    "valid": {"transitions": [{"to": "expired", "hazard": "15%/month"}]},
+                    "expired": {"terminal": True},
+                },
+            },
+        },
     },
     "streams": {
         "order": {

@@ -170,3 +170,12 @@ def carts_wait_longer_for_payment(output: Output) -> None:
         then = f"CASE {step} WHEN 'payment' THEN {later} ELSE event_time END AS event_time"
         for path in output.files(stream):
             output.rewrite_file(path, f"SELECT * REPLACE ({then}) FROM t ORDER BY event_time, {stream}_id")
+
+
+@mutation("survival", also={"hazard": "that fewer have left after a month is that they leave at a lower hazard"})
+def licences_stay_valid(output: Output) -> None:
+    later = "event_time + to_microseconds((seconds_in_state * 5e5)::BIGINT) AS event_time"
+    longer = f"SELECT * REPLACE ({later}, seconds_in_state * 1.5 AS seconds_in_state) FROM t"
+    for path in output.files("licence_lifecycle"):
+        rows = f"FROM ({longer}) WHERE event_time < '2025-01-01' ORDER BY event_time, licence_lifecycle_id"
+        output.rewrite_file(path, rows)
