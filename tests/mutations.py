@@ -81,7 +81,7 @@ WORLD: dict[str, Any] = {
                 "initial": "valid",
                 "states": {
                     "valid": {"transitions": [{"to": "expired", "hazard": "15%/month"}]},
-                    "expired": {"terminal": True},
+                    "expired": {},
                 },
             },
         },
@@ -123,7 +123,19 @@ WORLD: dict[str, Any] = {
                 },
                 "payment": {},
             },
-        }
+        },
+        "journey": {
+            "entity": "licence",
+            "start": {"rate": "1/month"},
+            "first": {"search": 0.5, "social": 0.5},
+            "after": {"type": "exponential", "mean": "1d"},
+            "steps": {
+                "search": {"next": {"search": 0.2, "social": 0.1, "extension": 0.2}},
+                "social": {"next": {"search": 0.3, "extension": 0.1}},
+                "extension": {},
+            },
+            "conversions": ["extension"],
+        },
     },
     "expect": {
         "more_than_the_amount": {"stream": "order", "where": "total > amount"},

@@ -179,3 +179,18 @@ def licences_stay_valid(output: Output) -> None:
     for path in output.files("licence_lifecycle"):
         rows = f"FROM ({longer}) WHERE event_time < '2025-01-01' ORDER BY event_time, licence_lifecycle_id"
         output.rewrite_file(path, rows)
+
+
+@mutation("attribution_shares", also={"removal_effects": "who has less of the credit is missed by fewer conversions"})
+def conversions_are_credited_to_search(output: Output) -> None:
+    """Who converts and who does not exchange their beginnings, so that all ways are gone as often as before."""
+    begins = "max(step) FILTER (step_index = 0) || max(step) FILTER (step_index = 1) AS begins"
+    cases = f"SELECT journey_case_id, {begins}, bool_or(step = 'extension') AS won FROM t GROUP BY journey_case_id"
+    number = "row_number() OVER (PARTITION BY begins, won ORDER BY hash(journey_case_id)) AS number"
+    both = f"SELECT *, {number} FROM ({cases}) WHERE begins = CASE WHEN won THEN 'socialsearch' ELSE 'searchsearch' END"
+    fewer = f"(SELECT least(max(number) FILTER (won), max(number) FILTER (NOT won)) FROM ({both}))"
+    other = "CASE WHEN won IS NULL OR step_index > 0 THEN step WHEN won THEN 'search' ELSE 'social' END AS step"
+    joined = f"t LEFT JOIN (FROM ({both}) WHERE number <= {fewer}) USING (journey_case_id)"
+    rows = f"SELECT t.* REPLACE ({other}) FROM {joined} ORDER BY event_time, journey_id"
+    for path in output.files("journey"):
+        output.rewrite_file(path, rows)

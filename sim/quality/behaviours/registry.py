@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sim.model.model import Model
-from sim.quality.behaviours import births, followers, funnels, hazards, queueing, rates, remaining, worths
+from sim.quality.behaviours import attribution, births, followers, funnels, hazards, queueing, rates, remaining, worths
 from sim.quality.behaviours.reading import Facts
 from sim.quality.finding import Finding, unmeasured
 
@@ -17,6 +17,7 @@ BEHAVIOURS: Mapping[str, Measure] = {
     "survival": remaining.measure,
     "births": births.measure,
     "funnels": funnels.measure,
+    "attribution": attribution.measure,
     "followers": followers.measure,
     "queueing": queueing.measure,
     "values": worths.measure,
