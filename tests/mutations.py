@@ -72,6 +72,17 @@ WORLD: dict[str, Any] = {
                 },
             },
         },
+        "licence": {
+            "initial": {"count": 300},
+            "arrivals": {"rate": "1/day"},
+            "lifecycle": {
+                "initial": "valid",
+                "states": {
+                    "valid": {"transitions": [{"to": "expired", "hazard": "15%/month"}]},
+                    "expired": {"transitions": [{"to": "valid", "hazard": "40%/month"}]},
+                },
+            },
+        },
     },
     "streams": {
         "order": {
@@ -110,7 +121,19 @@ WORLD: dict[str, Any] = {
                 },
                 "payment": {},
             },
-        }
+        },
+        "journey": {
+            "entity": "licence",
+            "start": {"rate": "1/month"},
+            "first": {"search": 0.5, "social": 0.5},
+            "after": {"type": "exponential", "mean": "1d"},
+            "steps": {
+                "search": {"next": {"search": 0.2, "social": 0.1, "extension": 0.2}},
+                "social": {"next": {"search": 0.3, "extension": 0.1}},
+                "extension": {},
+            },
+            "conversions": ["extension"],
+        },
     },
     "expect": {
         "more_than_the_amount": {"stream": "order", "where": "total > amount"},

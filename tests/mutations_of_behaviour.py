@@ -74,3 +74,20 @@ def lines_are_lost(output: Output) -> None:
     for path in output.files("order_line"):
         kept_rows = "hash(order_line_id) % 10 > 0 ORDER BY event_time, order_line_id"
         output.rewrite_file(path, f"SELECT * FROM t WHERE {kept_rows}")
+
+
+@mutation("survival", also=["hazard", "hazard_waiting", "hazard_time", "hazard_ages"])
+def licences_stay_valid(output: Output) -> None:
+    for path in output.files("licence_lifecycle"):
+        first = "min(event_time) FILTER (from_state = 'valid') OVER (PARTITION BY licence_id)"
+        kept_rows = f"hash(licence_id) % 5 > 1 OR event_time < coalesce({first}, event_time + INTERVAL 1 DAY)"
+        output.rewrite_file(path, f"SELECT * FROM t QUALIFY {kept_rows} ORDER BY event_time, licence_lifecycle_id")
+
+
+@mutation("attribution_shares", also=["removal_effects", "first_steps", "ways"])
+def conversions_are_credited_to_search(output: Output) -> None:
+    for path in output.files("journey"):
+        later = "count(*) FILTER (step = 'extension') OVER (PARTITION BY journey_case_id) > 0"
+        first = "step_index = 0 AND step = 'social' AND hash(journey_case_id) % 2 = 0"
+        other = f"CASE WHEN {first} AND {later} THEN 'search' ELSE step END AS step"
+        output.rewrite_file(path, f"SELECT * REPLACE ({other}) FROM t ORDER BY event_time, journey_id")
