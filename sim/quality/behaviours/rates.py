@@ -173,7 +173,11 @@ def judged(
         factors[name] = Factor("incident_factor" if name.startswith("incident ") else "states", levels, known)
     factors["time"] = Factor("time", grid.labels_of_periods(model.timeline, groups.times), reference=0)
     factors["age"] = Factor("ages", grid.labels_of_bands(groups.ages), reference=0)
-    factors |= {name: Factor("cohorts", labels, last=True) for name, labels, _ in groups.members if name == "cohort"}
+    factors |= {
+        name: Factor("cohorts", labels, reference=0, last=True)
+        for name, labels, _ in groups.members
+        if name == "cohort"
+    }
     level = Level("rate", rate * DAY, "events per entity and day where all factors are 1")
     yield from Judge(subject, sheet, factors, level, free).findings()
     yield from trend(subject, model, sheet, groups.times)
