@@ -85,6 +85,19 @@ WORLD: dict[str, Any] = {
                 },
             },
         },
+        "complaint": {
+            "parent": "licence",
+            "arrivals": {
+                "on": {"stream": "fee", "probability": 0.4, "after": {"type": "gamma", "mean": "4d", "shape": 2}}
+            },
+            "lifecycle": {
+                "initial": "open",
+                "states": {
+                    "open": {"transitions": [{"to": "settled", "on": {"stream": "letter", "probability": 0.6}}]},
+                    "settled": {},
+                },
+            },
+        },
     },
     "streams": {
         "order": {
@@ -108,6 +121,7 @@ WORLD: dict[str, Any] = {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
         },
+        "letter": {"entity": "complaint", "rate": "1/month"},
         "fee": {
             "entity": "licence",
             "every": {
