@@ -289,6 +289,18 @@ def test_the_command_writes_a_page_and_a_picture_of_every_chart(sales, tmp_path)
     assert [path.name for path in (tmp_path / "png").glob("001-*-a-day.png")]
 
 
+def test_settings_that_were_changed_are_told_with_the_scenario(tmp_path):
+    changed = ["--set", "entities.customer.initial.count=50", "--end", "2023-02-01"]
+    out = f"parquet:{tmp_path}/out"
+    assert invoke("run", "storefront", *changed, "--to", out, "-q").exit_code == 0
+    unknown = invoke("report", out, "--out", f"{tmp_path}/a.html")
+    known = invoke("report", out, "--scenario", "storefront", *changed[:2], "--out", f"{tmp_path}/b.html")
+    assert (unknown.exit_code, known.exit_code) == (0, 0)
+    assert "no scenario is known for these facts" in unknown.stderr
+    assert "datagen:" not in known.stderr
+    assert ["Europe/Paris" in (tmp_path / name).read_text() for name in ("a.html", "b.html")] == [False, True]
+
+
 def test_files_that_do_not_fit_together_are_an_error_in_a_line(tmp_path):
     moment = datetime(2024, 1, 1, 12)
     pl.DataFrame({"t": [moment]}).write_parquet(tmp_path / "a.parquet")
@@ -303,6 +315,9 @@ def test_files_that_do_not_fit_together_are_an_error_in_a_line(tmp_path):
         (["nowhere"], "nowhere: there is no such file or folder"),
         (["DATA", "--scenario", "nothing"], "nothing"),
         (["smoke:signals"], "'smoke' is not a kind of data set; allowed: DIR, parquet, csv, json, kafka"),
+        (["DATA", "--set", "a=b"], "--set, --start and --end are about a scenario: name it with --scenario"),
+        (["DATA", "--end", "2024-02-01"], "name it with --scenario"),
+        (["DATA", "--scenario", "storefront", "--set", "streams.order.rat=1"], "did you mean 'rate'?"),
     ],
 )
 def test_what_cannot_be_read_is_said(words, said, folder):
