@@ -20,6 +20,9 @@ FEW = 7
 END = "(end)"
 ARROW = " → "
 
+SPANS = ((31_557_600.0, "years"), (86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+"""Units of time in seconds, the longest first."""
+
 
 def funnels(page: Page, view: View) -> None:
     """For every process: the funnel, the ways from step to step, and the most frequent paths."""
@@ -162,6 +165,5 @@ def span(seconds: float | None) -> str:
     """A duration as people read it."""
     if seconds is None:
         return "–"
-    sizes = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
-    size, unit = next((each for each in sizes if abs(seconds) >= 2 * each[0]), (1.0, "s"))
+    size, unit = next((each for each in SPANS if abs(seconds) >= 2 * each[0]), (1.0, "s"))
     return f"{seconds / size:.3g} {unit}"

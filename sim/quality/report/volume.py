@@ -10,6 +10,7 @@ from sim.quality.report.buckets import bucket, counted
 from sim.quality.report.fits import trend
 from sim.quality.report.reading import Reading
 from sim.quality.report.view import View
+from sim.quality.tables import quoted
 
 MOST = 8
 """Streams that are drawn; the others are smaller, and in the table of streams."""
@@ -36,6 +37,14 @@ def starts(reading: Reading) -> str:
     return "step_index = 0" if reading.role == "steps" else "true"
 
 
+def worth(view: View, reading: Reading) -> str | None:
+    """SQL for what a row adds to the stream's value, if it has one; of what a case has throughout, its first step."""
+    if reading.value is None:
+        return None
+    value = f"{quoted(reading.value)}::DOUBLE"
+    return f"CASE WHEN step_index = 0 THEN {value} END" if view.throughout(reading) else value
+
+
 def thing(reading: Reading) -> str:
     """What is counted, in words."""
     return f"{reading.name} (cases begun)" if reading.role == "steps" else reading.name
@@ -47,15 +56,15 @@ def follows(view: View, reading: Reading) -> bool:
 
 
 def _stream(section: Section, view: View, reading: Reading) -> None:
-    column = (reading.value or reading.level) if reading.role == "facts" else None
-    found = counted(view, reading, column, starts(reading))
+    level = reading.level if reading.role == "facts" else None
+    found = counted(view, reading, worth(view, reading) or (level and f"{quoted(level)}::DOUBLE"), starts(reading))
     if found.height < 3:
         return
     _drawn(section, view, found, "n", thing(reading), "a day")
-    if column and reading.value:
-        _drawn(section, view, found, "v", f"{column} of {reading.name}", "a day")
-    elif column:
-        _drawn(section, view, found.drop_nulls("mean"), "mean", f"mean {column} of {reading.name}", "")
+    if reading.value:
+        _drawn(section, view, found, "v", f"{reading.value} of {reading.name}", "a day")
+    elif level and found["mean"].drop_nulls().n_unique() > 1:
+        _drawn(section, view, found.drop_nulls("mean"), "mean", f"mean {level} of {reading.name}", "")
 
 
 def _drawn(section: Section, view: View, found: pl.DataFrame, y: str, title: str, unit: str) -> None:
@@ -64,7 +73,8 @@ def _drawn(section: Section, view: View, found: pl.DataFrame, y: str, title: str
     measured = found.select("at", pl.col(y).cast(pl.Float64).alias("y"), of=pl.lit("measured"))
     parts = [measured]
     if fitted is not None:
-        parts.append(found.select("at", y=pl.Series(fitted.fitted), of=pl.lit("trend")))
+        above = fitted.fitted if y == "mean" else fitted.fitted.clip(min=0.0)
+        parts.append(found.select("at", y=pl.Series(above), of=pl.lit("trend")))
     section.chart(
         lines(
             pl.concat(parts),
