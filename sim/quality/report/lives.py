@@ -33,7 +33,8 @@ def doings(view: View, entity: Reading, most: int = 2) -> list[Reading]:
 
 def habit(view: View, entity: Reading) -> Reading | None:
     """The stream that tells whether an entity is active: the most frequent one that follows from no other."""
-    told = doings(view, entity, 1 << 30)
+    own = [reading for reading in featured(view) if reading.owner == entity.name and view.rows(reading) >= 200]
+    told = [reading for reading in own if not once(view, reading)] or own
     roots = [reading for reading in told if not follows(view, reading)] or told
     return max(roots, key=lambda reading: _begun(view, reading), default=None)
 

@@ -86,6 +86,11 @@ class View:
         """First instant, as clocks in `zone` show it."""
         return self.start.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
+    def clocks(self, span: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+        """Two instants as clocks in `zone` show them."""
+        begin, end = (moment.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None) for moment in span)
+        return begin, end
+
     @property
     def until(self) -> datetime:
         """The facts are before it."""
