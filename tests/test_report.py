@@ -17,7 +17,7 @@ from sim.model.compile import compile_scenario
 from sim.pages.page import Page
 from sim.quality.dataset import open_dataset
 from sim.quality.declared import Declared
-from sim.quality.report import view
+from sim.quality.report import funnels, view
 from sim.quality.report.cohorts import cohorts
 from sim.quality.report.fits import trend
 from sim.quality.report.reading import readings
@@ -191,6 +191,55 @@ def test_the_funnel_has_the_declared_shares(page):
     shares = dict(found.select("y", "x").rows())
     error = 4 * np.sqrt(0.25 / cases)
     assert shares == {"home": 1.0, "cart": pytest.approx(0.5, abs=error), "paid": pytest.approx(0.4, abs=error)}
+
+
+def test_it_is_said_how_many_cases_a_funnel_is_of(data, page, monkeypatch):
+    ((every,),) = data.query("SELECT count(DISTINCT visit_case_id) FROM visit")
+    monkeypatch.setattr(funnels, "SAMPLE", 900)
+    monkeypatch.setattr(view, "SAMPLE", 900)
+    sampled = Page("sampled")
+    funnels.funnels(sampled, View(data, None, "Europe/Paris"))
+    (caption,) = [caption for caption in _captions(sampled.sections[0]) if "are looked at" in caption]
+    looked, of, part = re.search(r"([\d,]+) of ([\d,]+) cases are looked at: one in (\d+) of those", caption).groups()
+    assert (int(of.replace(",", "")), int(part)) == (every, every // 900)
+    assert int(looked.replace(",", "")) == pytest.approx(every / (every // 900), rel=0.15)
+    assert any(
+        "are looked at: those that began early enough" in text
+        for section in page.sections
+        for text in _captions(section)
+    )
+
+
+def _captions(section):
+    inner = [block.content for block in section.blocks if block.kind == "section"]
+    own = [block.content["caption"] for block in section.blocks if block.kind == "chart"]
+    return own + [caption for each in inner for caption in _captions(each)]
+
+
+@pytest.mark.parametrize(("price", "worth"), [("9.0", 9.0), ("CASE WHEN step = 'paid' THEN 9.0 END", 9.0)])
+def test_what_a_case_is_worth_counts_once_wherever_it_stands(price, worth, tmp_path):
+    steps = {"home": {"next": [{"to": "paid", "probability": 1.0, "after": "1min"}]}, "paid": {}}
+    visit = {"entity": "user", "start": {"rate": "2/month"}, "steps": steps}
+    each = {"price": {"type": "expression", "sql": price}}
+    written(
+        scenario(entities={"user": {"initial": {"count": 200}}}, processes={"visit": visit | {"each": each}}),
+        f"parquet:{tmp_path}",
+    )
+    with open_dataset(str(tmp_path)) as other:
+        made = report(other)
+    begun, paid = (
+        rows(made, title).filter(pl.col("by") == "measured")["y"].to_numpy()
+        for title in ("visit (cases begun) a day", "price of visit a day")
+    )
+    assert paid.sum() == pytest.approx(worth * begun.sum(), rel=1e-3)
+
+
+def test_bins_of_rounded_numbers_are_equally_full(tmp_path):
+    values = np.round(np.random.default_rng(SEED).uniform(0, 10, 40_000), 1)
+    pl.DataFrame({"at": [datetime(2024, 1, 1)] * len(values), "heat": values}).write_parquet(tmp_path / "t.parquet")
+    with open_dataset(str(tmp_path / "t.parquet")) as other:
+        bins = rows(report(other), "t.heat").sort("x")["y"].to_numpy()[1:-1]
+    assert bins.std() < 5 * np.sqrt(bins.mean())
 
 
 def test_values_are_shown_with_their_shares_and_empty_text_is_named(page):

@@ -1,7 +1,9 @@
 """Adoption as Bass (1969) describes it, fitted to births: "A new product growth for model consumer durables".
 
 The parameters are found by nonlinear least squares on the births of periods, as V. Srinivasan and C. H. Mason (1986),
-"Nonlinear least squares estimation of new product diffusion models", do it; counts are as uncertain as Poisson's.
+"Nonlinear least squares estimation of new product diffusion models", do it, with the deviance of Poisson counts for the
+squares. Before births have passed their peak, no method tells the market: C. Van den Bulte and G. L. Lilien (1997),
+"Bias and systematic change in the parameter estimates of macro-level diffusion models".
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ YEAR = 365.25
 STARTS = tuple((p, q) for p in (0.01, 0.1, 1.0) for q in (0.05, 0.5, 5.0))
 """Where the search begins: innovation and imitation a year, for a market of twice the births so far."""
 
-WIDE = 1.0
+WIDE = 0.3
 """The standard error of the logarithm of a market that the data do not tell."""
 
 
@@ -61,14 +63,15 @@ def adoption(edges: Floats, births: Floats) -> Adoption | None:
 
     There is none where births are few, or where the best curve explains nothing of how they change.
     """
-    from scipy import optimize
+    from scipy import optimize, special
 
     if len(births) < 8 or births.sum() < 100:
         return None
 
     def misfit(logs: Floats) -> Floats:
-        mean = _mean(logs, edges)
-        return np.asarray((births - mean) / np.sqrt(np.maximum(mean, 1.0)), np.float64)
+        mean = np.maximum(_mean(logs, edges), 1e-9)
+        parts = 2 * (special.xlogy(births, births / mean) - births + mean)
+        return np.asarray(np.sign(births - mean) * np.sqrt(np.maximum(parts, 0.0)), np.float64)
 
     begins = [np.log([p, q, 2 * births.sum()]) for p, q in STARTS]
     reach = (np.log([1e-6, 1e-4, births.sum() / 2]), np.log([1e3, 1e3, 1e4 * births.sum()]))
@@ -81,7 +84,8 @@ def adoption(edges: Floats, births: Floats) -> Adoption | None:
     r2 = 1 - float(np.sum((births - _mean(found.x, edges)) ** 2)) / total if total else 0.0
     low, high = (np.exp(np.clip(found.x + side * 1.96 * errors, -40, 40)).tolist() for side in (-1, 1))
     p, q, market = np.exp(found.x).tolist()
-    return Adoption(p, q, market, tuple(zip(low, high, strict=True)), r2, bool(errors[2] < WIDE)) if r2 > 0 else None
+    told = bool(errors[2] < WIDE and Bass(p, q).peak < edges[-1] / YEAR)
+    return Adoption(p, q, market, tuple(zip(low, high, strict=True)), r2, told) if r2 > 0 else None
 
 
 def _mean(logs: Floats, edges: Floats) -> Floats:

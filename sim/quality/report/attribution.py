@@ -1,8 +1,8 @@
 """Attribution: which channels the journeys come by that convert, and what would be lost without each of them.
 
 Without a channel, a journey ends where it would have gone there: of journeys that are known to their end, those
-conversions are lost that have the channel before them on their path. That share is the removal effect (E. Anderl, I. Becker,
-F. von Wangenheim and J. H. Schumann 2016, "Mapping the customer journey"), and no model of the paths is needed for it.
+conversions are lost that have the channel before them on their path. That share is the removal effect (E. Anderl,
+I. Becker, F. von Wangenheim and J. H. Schumann 2016, "Mapping the customer journey"); it needs no model of paths.
 """
 
 from __future__ import annotations
