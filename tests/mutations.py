@@ -107,7 +107,15 @@ WORLD: dict[str, Any] = {
             "children": {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
-        }
+        },
+        "fee": {
+            "entity": "licence",
+            "every": {
+                "period": "1 month",
+                "probability": 0.9,
+                "jitter": {"type": "uniform", "low": "1h", "high": "3d"},
+            },
+        },
     },
     "processes": {
         "checkout": {

@@ -194,3 +194,24 @@ def conversions_are_credited_to_search(output: Output) -> None:
     rows = f"SELECT t.* REPLACE ({other}) FROM {joined} ORDER BY event_time, journey_id"
     for path in output.files("journey"):
         output.rewrite_file(path, rows)
+
+
+@mutation("scheduled")
+def fees_are_skipped(output: Output) -> None:
+    for path in output.files("fee"):
+        output.rewrite_file(path, "SELECT * FROM t WHERE hash(fee_id) % 10 > 0 ORDER BY event_time, fee_id")
+
+
+@mutation("jitter")
+def fees_come_early(output: Output) -> None:
+    for path in output.files("fee"):
+        earlier = "t.event_time - to_seconds(epoch(t.event_time - c.born_at) % 2629800 / 4) AS event_time"
+        source = "t JOIN licence c USING (licence_id)"
+        output.rewrite_file(path, f"SELECT t.* REPLACE ({earlier}) FROM {source} ORDER BY event_time, fee_id")
+
+
+@mutation("off_schedule")
+def a_few_fees_come_at_any_time(output: Output) -> None:
+    for path in output.files("fee"):
+        moved = "CASE WHEN hash(fee_id) % 50 = 0 THEN event_time - INTERVAL 5 DAY ELSE event_time END AS event_time"
+        output.rewrite_file(path, f"SELECT * REPLACE ({moved}) FROM t ORDER BY event_time, fee_id")
