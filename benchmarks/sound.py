@@ -242,6 +242,30 @@ JOURNEYS = _world(
 )
 """Journeys over touchpoints, some of which convert."""
 
+SCHEDULES = _world(
+    "schedules",
+    entities={
+        "account": {
+            "initial": {"count": 60, "age": _mean("100d")},
+            "lifecycle": {
+                "initial": "open",
+                "states": {
+                    "open": {"transitions": [{"to": "frozen", "hazard": "20%/month"}]},
+                    "frozen": {"transitions": [{"to": "open", "hazard": "70%/month"}]},
+                },
+            },
+        }
+    },
+    streams={
+        "bill": {
+            "entity": "account",
+            "every": {"period": "10 days", "probability": 0.8, "jitter": _mean("12h")},
+            "states": ["open"],
+        },
+    },
+)
+"""What is on a schedule, with a probability and late."""
+
 WORLDS: Mapping[str, dict[str, Any]] = {
-    world["name"]: world for world in (VALUES, RATES, LIVES, CASES, JOURNEYS, ARRIVALS)
+    world["name"]: world for world in (VALUES, RATES, LIVES, CASES, JOURNEYS, ARRIVALS, SCHEDULES)
 }

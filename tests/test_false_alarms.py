@@ -30,7 +30,8 @@ def test_sound_worlds_have_all_kinds_of_behaviour():
     of_journeys = {"conversions", "attribution_shares", "removal_effects"}
     of_followers = {"followers", "follower_counts"}
     of_values = {"value_segments", "value_ages", "value_time", "shares", "null_shares", "distributions"}
-    assert of_rates | of_lives | of_births | of_cases | of_journeys | of_followers | of_values <= checks
+    on_schedules = {"scheduled", "jitter"}
+    assert of_rates | of_lives | of_births | of_cases | of_journeys | of_followers | of_values | on_schedules <= checks
 
 
 def _smaller(finding):
