@@ -28,11 +28,12 @@ FAULTS = "the scenario injects faults into the delivery of this stream"
 
 @dataclass(slots=True)
 class _Tally:
-    """What one pass over a stream has found so far."""
+    """What one pass over a stream has found so far; the first `held` of `ids` have been seen."""
 
+    ids: Whole
+    held: int = 0
     last: int = -(2**63)
     backwards: int = 0
-    ids: list[Whole] = field(default_factory=list)
     orphans: dict[str, int] = field(default_factory=dict)
     early: dict[str, int] = field(default_factory=dict)
 
@@ -56,6 +57,13 @@ def measure(scope: Scope) -> Iterator[Finding]:
             yield from _referring(scope, subject, name, kind, tally)
 
 
+def lost_shards(scope: Scope) -> str:
+    """Which shards are missing, where whoever is looked for may be; empty where none is."""
+    manifest = scope.dataset.manifest
+    missing = () if manifest is None else manifest.missing
+    return f"shard {', '.join(map(str, missing))} of {manifest.shards} is missing" if manifest and missing else ""
+
+
 def _references(scope: Scope, subject: Subject) -> dict[str, str]:
     """The columns that hold ids of entities, and of which kind; only kinds whose births can be trusted."""
     births = {kind: scope.subjects[kind] for kind in scope.populations}
@@ -73,7 +81,8 @@ def _whole(subject: Subject, name: str | None) -> bool:
 
 
 def _pass(scope: Scope, subject: Subject, births: Mapping[str, Births]) -> _Tally:
-    tally, table = _Tally(), scope.dataset.tables[subject.name]
+    hold = _whole(subject, subject.id) and subject.rows <= HELD
+    tally, table = _Tally(np.empty(subject.rows if hold else 0, np.int64)), scope.dataset.tables[subject.name]
     if not (subject.timed or births or _whole(subject, subject.id)):
         return tally
     for parts in _sequences(table):
@@ -109,8 +118,10 @@ def _note(chunk: pa.RecordBatch, subject: Subject, births: Mapping[str, Births],
     times, moments = numbers(chunk.column(0)), numbers(chunk.column(1))
     tally.backwards += int(times[0] < tally.last) + int(np.count_nonzero(times[1:] < times[:-1]))
     tally.last = int(times[-1])
-    if subject.rows <= HELD and _whole(subject, subject.id):
-        tally.ids.append(numbers(chunk.column(2).drop_null()))
+    if len(tally.ids):
+        ids = numbers(chunk.column(2).drop_null())
+        tally.ids[tally.held : tally.held + len(ids)] = ids
+        tally.held += len(ids)
     for place, (name, known) in enumerate(births.items(), 3):
         present = chunk.column(place).is_valid().to_numpy(zero_copy_only=False)
         born = known.at(numbers(chunk.column(place)))
@@ -125,7 +136,7 @@ def _unique(scope: Scope, subject: Subject, tally: _Tally) -> Iterator[Finding]:
         return
     place = f"{subject.name}.{subject.id}"
     if _whole(subject, subject.id) and subject.rows <= HELD:
-        ids = np.concatenate([np.zeros(0, np.int64), *tally.ids])
+        ids = tally.ids[: tally.held]
         ids.sort()
         again = ids[1:][ids[1:] == ids[:-1]]
         twice, example = len(again), int(again[0]) if len(again) else 0
@@ -157,6 +168,9 @@ def _per_key(scope: Scope, subject: Subject) -> int:
 def _referring(scope: Scope, subject: Subject, name: str, kind: str, tally: _Tally) -> Iterator[Finding]:
     place = f"{subject.name}.{name}"
     orphans, early = tally.orphans.get(name, 0), tally.early.get(name, 0)
-    yield exact("structure", "references", place, orphans, f"no {kind} has this id", of=subject.rows, weight=3)
+    if orphans and (lost := lost_shards(scope)):
+        yield unmeasured("structure", "references", place, lost)
+    else:
+        yield exact("structure", "references", place, orphans, f"no {kind} has this id", of=subject.rows, weight=3)
     told = f"the {kind} was born later"
     yield exact("structure", "references_in_time", place, early, told, of=subject.rows, weight=2)
