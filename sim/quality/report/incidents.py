@@ -22,6 +22,9 @@ from sim.quality.report.volume import starts, thing
 ZOOMS = 6
 """Incidents that are drawn one by one."""
 
+WIDE = 8.0
+"""The largest ratio over the least one, from which on an axis is logarithmic."""
+
 BINS = ((60, "minute"), (600, "10 minutes"), (3600, "hour"), (21_600, "6 hours"), (86_400, "day"), (604_800, "week"))
 POINTS = 120
 """Bins of a chart, at the most."""
@@ -92,7 +95,7 @@ def _listed(section: Section, view: View, found: list[Event], single: pl.DataFra
         times = row["times"] or None
         rows.append([row["incident"], "incident", whom, f"{when:%Y-%m-%d}", times, long, row["facts"], streams, said])
     heads = ["name", "what", "whom", "first", "times", "how long", "facts hit", "streams", "what it is"]
-    section.table(heads, rows, align=["left", "left", "left", "left", "right", "right", "right", "left", "left"])
+    section.table(heads, rows, align=["left", "left", "left", "right", "right", "right", "right", "left", "left"])
 
 
 def _compared(section: Section, rates: list[Rated]) -> None:
@@ -103,7 +106,8 @@ def _compared(section: Section, rates: list[Rated]) -> None:
         schema = {"name": pl.String, "ratio": pl.Float64, "low": pl.Float64, "high": pl.Float64, "declared": pl.Float64}
         frame = pl.DataFrame(shown, schema=schema, orient="row")
         known = frame["declared"].count() > 0
-        axis = Axis("rate during it, as a multiple of the rate around it", log=True)
+        wide = frame["high"].max() > WIDE * frame["low"].min()  # type: ignore[operator]
+        axis = Axis("rate during it, as a multiple of the rate around it", log=wide, zero=True)
         section.chart(
             dots(
                 frame, "ratio", "name", interval=("low", "high"), declared="declared" if known else None,

@@ -13,7 +13,7 @@ from sim.quality.report.volume import featured, follows, starts, thing
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MOST = 6
-FEW = 3
+FEW = 4
 """Hours of a week that are told, not drawn, where there are no others."""
 
 NEARLY = 0.97

@@ -120,7 +120,7 @@ def _windows(scenario: Scenario) -> Iterator[Event]:
             span = (_moment(window.from_), _moment(window.until))
             users.setdefault(name, {})[stream] = _mean(window.factor_, window, [span]) if whole else None
     for name, window in windows.items():
-        said = f"factor {window.factor_:g} on the rate" + (", with ramps" if window.up or window.down else "")
+        said = f"Factor {window.factor_:g} on the rate{', with ramps' if window.up or window.down else ''}."
         yield Event(name, "window", said, ((_moment(window.from_), _moment(window.until)),), users[name])
 
 
