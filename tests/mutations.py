@@ -1,11 +1,11 @@
 """Good output, and the ways in which it is broken: each is to be found by the check that is meant for it.
 
-A mutation changes a copy of the output. It names the check that must find it, and in `also` those that may find it,
-too, because the same rows are wrong in more than one way; no other check may fail. To add one, write a function:
+A mutation changes a copy of the output. It names the check that must find it; no other may fail. Where another
+statistic of the same cause cannot but fail, too, `also` names its check, with the reason. To add one, write a function:
 
-    @mutation("segment_activity")
-    def segments_are_swapped(output):
-        output.rewrite("customer", "SELECT * REPLACE (CASE tier WHEN 'vip' THEN 'basic' ELSE 'vip' END AS tier) FROM t")
+    @mutation("shares")
+    def spain_is_france(output):
+        output.replace("customer", "country", "CASE country WHEN 'ES' THEN 'FR' ELSE country END")
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,11 @@ WORLD: dict[str, Any] = {
             },
             "segments": {
                 "tier": {
-                    "vip": {"weight": 0.3, "activity": 4.0, "value": 2.0},
-                    "basic": {"weight": 0.7, "activity": 0.5},
-                }
+                    "vip": {"weight": 0.3, "activity": 4.0},
+                    "plain": {"weight": 0.4},
+                    "basic": {"weight": 0.3, "activity": 0.5},
+                },
+                "size": {"large": {"weight": 0.5, "value": 2.0}, "small": {"weight": 0.5}},
             },
             "vintage": {"activity": {"type": "points", "values": [1.5, 1.0, 0.7, 0.5], "per": "90d"}},
             "lifecycle": {
@@ -69,6 +71,17 @@ WORLD: dict[str, Any] = {
                         ],
                     },
                     "gone": {"terminal": True},
+                },
+            },
+        },
+        "licence": {
+            "initial": {"count": 300},
+            "arrivals": {"rate": "1/day"},
+            "lifecycle": {
+                "initial": "valid",
+                "states": {
+                    "valid": {"transitions": [{"to": "expired", "hazard": "15%/month"}]},
+                    "expired": {},
                 },
             },
         },
@@ -94,7 +107,15 @@ WORLD: dict[str, Any] = {
             "children": {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
-        }
+        },
+        "fee": {
+            "entity": "licence",
+            "every": {
+                "period": "1 month",
+                "probability": 0.9,
+                "jitter": {"type": "uniform", "low": "1h", "high": "3d"},
+            },
+        },
     },
     "processes": {
         "checkout": {
@@ -110,7 +131,19 @@ WORLD: dict[str, Any] = {
                 },
                 "payment": {},
             },
-        }
+        },
+        "journey": {
+            "entity": "licence",
+            "start": {"rate": "1/month"},
+            "first": {"search": 0.5, "social": 0.5},
+            "after": {"type": "exponential", "mean": "1d"},
+            "steps": {
+                "search": {"next": {"search": 0.2, "social": 0.1, "extension": 0.2}},
+                "social": {"next": {"search": 0.3, "extension": 0.1}},
+                "extension": {},
+            },
+            "conversions": ["extension"],
+        },
     },
     "expect": {
         "more_than_the_amount": {"stream": "order", "where": "total > amount"},
@@ -185,22 +218,24 @@ class Output:
 
 @dataclass(frozen=True)
 class Mutation:
-    """What is broken, by which check that must be found, and which others may find it as well."""
+    """What is broken, by which check that must be found, and which others must as well, for which reason."""
 
     name: str
     breaks: Callable[[Output], None]
     check: str
-    also: frozenset[str]
+    also: Mapping[str, str]
 
 
 MUTATIONS: dict[str, Mutation] = {}
 
 
-def mutation(check: str, also: Iterable[str] = ()) -> Callable[[Callable[[Output], None]], Callable[[Output], None]]:
-    """Register a function that breaks good output, to be found by `check`."""
+def mutation(
+    check: str, also: Mapping[str, str] | None = None
+) -> Callable[[Callable[[Output], None]], Callable[[Output], None]]:
+    """Register a function that breaks good output, to be found by `check`, and by those in `also`, with the reason."""
 
     def register(breaks: Callable[[Output], None]) -> Callable[[Output], None]:
-        MUTATIONS[breaks.__name__] = Mutation(breaks.__name__, breaks, check, frozenset(also))
+        MUTATIONS[breaks.__name__] = Mutation(breaks.__name__, breaks, check, also or {})
         return breaks
 
     return register

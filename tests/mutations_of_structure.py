@@ -54,10 +54,10 @@ def a_column_is_null(output: Output) -> None:
     output.replace("customer", "code", "NULL::VARCHAR")
 
 
-@mutation("no_nulls", also=["links"])
+@mutation("no_nulls")
 def an_id_is_null(output: Output) -> None:
-    null = "CASE WHEN row_number() OVER () = 5 THEN NULL ELSE order_id END"
-    output.replace("order", "order_id", null)
+    childless = "(SELECT min(order_id) FROM t WHERE order_id NOT IN (SELECT order_id FROM order_line))"
+    output.replace("order", "order_id", f"CASE WHEN order_id = {childless} THEN NULL ELSE order_id END")
 
 
 @mutation("types")
@@ -80,13 +80,13 @@ def a_column_has_another_name(output: Output) -> None:
     output.rewrite("order", "SELECT * RENAME (weight AS mass) FROM t")
 
 
-@mutation("readable_files", also=["counts", "digests"])
+@mutation("readable_files")
 def a_file_is_truncated(output: Output) -> None:
     path = output.files("order_line")[0]
     output.overwrite(path, path.read_bytes()[:-200])
 
 
-@mutation("complete_shards", also=["references", "links"])
+@mutation("complete_shards")
 def a_shard_is_missing(output: Output) -> None:
     for path in [*output.root.rglob("part-*-2-of-2.parquet"), output.manifests()[1]]:
         path.unlink()
@@ -97,7 +97,7 @@ def a_shard_did_not_come_to_its_end(output: Output) -> None:
     output.edit(output.manifests()[0], lambda document: document.update(complete=False))
 
 
-@mutation("files_there", also=["counts"])
+@mutation("files_there")
 def a_file_is_missing(output: Output) -> None:
     output.files("order_line")[0].unlink()
 
@@ -130,12 +130,12 @@ def facts_come_after_the_end(output: Output) -> None:
     output.replace("order_line", "event_time", late)
 
 
-@mutation("transitions", also=["times_in_state"])
+@mutation("transitions")
 def changes_of_state_are_skipped(output: Output) -> None:
     output.rewrite("customer_lifecycle", "FROM t WHERE NOT (from_state = 'active' AND customer_lifecycle_id % 60 = 0)")
 
 
-@mutation("known_transitions", also=["transitions"])
+@mutation("known_transitions")
 def a_way_that_the_lifecycle_does_not_know(output: Output) -> None:
     last = (
         "customer_lifecycle_id = (SELECT arg_max(customer_lifecycle_id, event_time) FROM t WHERE to_state = 'paused')"
@@ -143,9 +143,15 @@ def a_way_that_the_lifecycle_does_not_know(output: Output) -> None:
     output.replace("customer_lifecycle", "to_state", f"CASE WHEN {last} THEN 'gone' ELSE to_state END")
 
 
-@mutation("step_order", also=["finished_cases", "known_steps"])
+@mutation("step_order")
 def steps_are_skipped(output: Output) -> None:
-    output.rewrite("checkout", "FROM t WHERE NOT (step = 'cart' AND checkout_case_id % 40 = 0)")
+    paid = "checkout_case_id IN (SELECT checkout_case_id FROM t WHERE step = 'payment')"
+    output.rewrite("checkout", f"FROM t WHERE NOT (step = 'cart' AND checkout_case_id % 40 = 0 AND {paid})")
+
+
+@mutation("finished_cases")
+def last_steps_are_missing(output: Output) -> None:
+    output.rewrite("checkout", "FROM t WHERE NOT (step = 'payment' AND checkout_case_id % 40 = 0)")
 
 
 @mutation("known_steps")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import signal
@@ -18,7 +19,7 @@ from sim.cli.jobs.metrics import Monitor, served
 from sim.delivery.pipeline import Progress, deliver
 from sim.delivery.remarks import LOGGER, Remark
 from sinks.contract import Report, Sink, Stopped
-from sinks.kafka.waiting import Waiting, Watch
+from sinks.kafka.waiting import Patience, Waiting, Watch
 from sinks.target import Target
 
 
@@ -59,6 +60,53 @@ def test_a_moment_of_waiting_is_nothing_to_speak_of(said):
         waiting.still("refused")
     waiting.over()
     assert said() == []
+
+
+class Silent:
+    """Fails as often as it is told to, with an error that is a text."""
+
+    def __init__(self, times: int, text: str) -> None:
+        self.left, self.text = times, text
+
+    def __call__(self) -> str:
+        self.left -= 1
+        if self.left >= 0:
+            raise OSError(self.text)
+        return "found"
+
+
+def test_what_fails_for_the_time_being_is_tried_until_it_works(said):
+    patience = Patience(Waiting(ticking(), "the registry", "the registry is back"), 60)
+    patience._stop.wait = lambda seconds: False
+    assert patience.outlast(Silent(4, "refused"), str) == "found"
+    expected = [
+        ("waiting", "waiting for the registry since 2 s: refused"),
+        ("going_on", "the registry is back after 4 s"),
+    ]
+    assert said() == expected
+
+
+def ticking():
+    """A clock on which every look takes a second."""
+    seconds = itertools.count()
+    return lambda: next(seconds)
+
+
+@pytest.mark.parametrize(("passing", "tries"), [(str, 10), (lambda error: "", 1)])
+def test_patience_ends_with_the_time_or_where_there_is_no_hope(passing, tries):
+    attempt = Silent(1000, "refused")
+    patience = Patience(Waiting(), 9, clock=ticking())
+    patience._stop.wait = lambda seconds: False
+    with pytest.raises(OSError, match="refused"):
+        patience.outlast(attempt, passing)
+    assert 1000 - attempt.left in (tries, tries // 2)
+
+
+def test_a_run_that_is_to_end_waits_no_more():
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        Patience(Waiting(), 60, stop).outlast(Silent(1000, "refused"), str)
 
 
 def test_a_watch_speaks_up_when_nothing_is_acknowledged_though_something_could_be(said):

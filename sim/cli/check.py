@@ -115,10 +115,13 @@ def check(
 
 def document(verdict: Verdict, scope: Scope) -> dict[str, Any]:
     """All findings for machines."""
+    from sim.quality.score import WEIGHTS
+
     return {
         "sound": verdict.sound,
         "score": verdict.total,
         "sections": dict(verdict.sections),
+        "weights": {section: WEIGHTS[section] for section in verdict.sections},
         "alpha": verdict.alpha,
         "data": scope.dataset.url,
         "scenario": scope.declared.scenario.name if scope.declared else None,

@@ -40,6 +40,11 @@ class Finding:
         """Whether it could be measured at all."""
         return self.passed is not None or self.p_value is not None
 
+    @property
+    def told(self) -> bool:
+        """Whether it is a figure to look at, without a verdict."""
+        return not self.measured and self.estimate is not None
+
 
 def exact(
     section: Section,

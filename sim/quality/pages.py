@@ -10,7 +10,7 @@ from sim.pages.sections import Section as Part
 from sim.quality.checks.scope import Scope
 from sim.quality.finding import Finding
 from sim.quality.pictures import p_values, ratios
-from sim.quality.score import Verdict
+from sim.quality.score import WEIGHTS, Verdict, weight_of
 
 _COLUMNS = ("check", "subject", "", "measured", "interval", "declared", "p-value", "detail")
 
@@ -26,7 +26,8 @@ def page(scope: Scope, verdict: Verdict) -> Page:
         own = sorted((f for f in verdict.findings if f.section == section), key=lambda finding: finding.name)
         groups = {name: list(group) for name, group in groupby(own, key=lambda finding: finding.name)}
         part.table(
-            ["check", "", "hold", "of", "what fails first"], [_summary(name, group) for name, group in groups.items()]
+            ["check", "", "hold", "of", "weight", "what fails first"],
+            [_summary(name, group) for name, group in groups.items()],
         )
         for chart in (ratios(own, "Measured against declared"), p_values(own)):
             if chart is not None:
@@ -47,16 +48,24 @@ def _tiles(verdict: Verdict) -> Iterable[Tile]:
     yield Tile("Total", total, "of 100", "good" if verdict.sound else "bad")
     for section, mark in verdict.sections.items():
         failed = sum(finding.section == section for finding in verdict.failed)
-        yield Tile(section.capitalize(), f"{mark:.1f}", f"{failed} do not hold", "bad" if failed else "good")
+        said = f"{failed} do not hold; weight {WEIGHTS[section]:g}"
+        yield Tile(section.capitalize(), f"{mark:.1f}", said, "bad" if failed else "good")
 
 
 def _summary(name: str, group: Sequence[Finding]) -> list[object]:
     """How many findings of a check hold, and the first that does not."""
     measured = [finding for finding in group if finding.passed is not None]
     failed = [finding for finding in measured if not finding.passed]
-    word = Cell("fails", "bad") if failed else Cell("holds", "good") if measured else Cell("not measured", "muted")
+    word = _word(failed[0] if failed else measured[0] if measured else group[0])
     told = f"{failed[0].subject}: {failed[0].detail}" if failed else ""
-    return [name.replace("_", " "), word, len(measured) - len(failed), len(measured), told]
+    weight = f"{weight_of(group):g}" if measured else ""
+    return [name.replace("_", " "), word, len(measured) - len(failed), len(measured), weight, told]
+
+
+def _word(finding: Finding) -> Cell:
+    if finding.passed is None:
+        return Cell("not judged" if finding.told else "not measured", "muted")
+    return Cell("holds", "good") if finding.passed else Cell("fails", "bad")
 
 
 def _table(part: Part, findings: Sequence[Finding]) -> None:
@@ -65,9 +74,8 @@ def _table(part: Part, findings: Sequence[Finding]) -> None:
 
 def _row(finding: Finding) -> list[object]:
     interval = "" if finding.low is None or finding.high is None else f"{finding.low:.5g} to {finding.high:.5g}"
-    word = {True: Cell("holds", "good"), False: Cell("fails", "bad"), None: Cell("not measured", "muted")}
     figures = [_figure(finding.estimate), interval, _figure(finding.declared), _figure(finding.p_value, 3)]
-    return [finding.name.replace("_", " "), finding.subject, word[finding.passed], *figures, finding.detail]
+    return [finding.name.replace("_", " "), finding.subject, _word(finding), *figures, finding.detail]
 
 
 def _figure(number: float | None, digits: int = 5) -> str:

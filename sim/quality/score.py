@@ -74,11 +74,16 @@ def _section(findings: Sequence[Finding], section: Section) -> float | None:
     return 100 * sum(weight * mark for weight, mark in marks) / weight if weight else None
 
 
+def weight_of(findings: Sequence[Finding]) -> float:
+    """The weight of a check within its section: that of the weightiest of its findings, 0 where none is measured."""
+    return max((finding.weight for finding in findings if finding.passed is not None), default=0.0)
+
+
 def _mark(findings: Sequence[Finding]) -> tuple[float, float]:
     """Weight of one check, and the share of it that holds."""
     total = sum(finding.weight for finding in findings)
     held = sum(finding.weight for finding in findings if finding.passed)
-    return max(finding.weight for finding in findings), held / total
+    return weight_of(findings), held / total
 
 
 def _total(sections: Mapping[Section, float]) -> float | None:

@@ -18,6 +18,7 @@ from sinks.kafka.partitions import Partitions
 from sinks.kafka.schemas import STRATEGIES, Registry
 from sinks.kafka.settings import REGISTRY, Settings
 from sinks.kafka.values import Style, Values
+from sinks.kafka.waiting import Patience
 from sinks.target import Options
 
 TEXT = "string"
@@ -85,6 +86,11 @@ class Encoding:
         for option, kind in (("format", self._value), ("key.format", self._key)):
             if not url and kind is not None and kind.name == "jsonschema":
                 raise ParameterError(f"{self._url}: {option}=jsonschema is json with registry=URL, which is missing")
+
+    def wait(self, patience: Patience) -> None:
+        """Be so patient with a registry that does not answer."""
+        if self._registry is not None:
+            self._registry.patience = patience
 
     def prepare(self, stream: Stream, topic: str, run: Run) -> Prepared:
         """Everything for one stream; its schemas are registered, or found, here.

@@ -20,7 +20,7 @@ from sinks.decoding import Decoded, Decoder
 from sinks.decoding.decoder import FORMATS, LANGUAGES, Known, Tables, Writing
 from sinks.envelopes import ENVELOPES
 from sinks.kafka.records import Reader, Records
-from sinks.kafka.schemas import Registry
+from sinks.kafka.schemas import Registry, patient
 from sinks.kafka.settings import REGISTRY, Settings, resolve
 from sinks.kafka.topics import check_template, name
 from sinks.target import Options, Target
@@ -38,6 +38,9 @@ FOR_WRITERS = (
     "enqueue",
 )
 """Options of the sink that say nothing to readers: the URL of a run is one to read from, too."""
+
+TIMEOUT = 10_000_000
+"""Microseconds for which brokers and a registry may be silent, unless `timeout=` says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class FactTopics:
         options = Options(target)
         self._template = options.text("prefix") + options.text("topic", "{stream}")
         check_template(self._template)
-        self._timeout = options.span("timeout", 10_000_000) / 1_000_000
+        self._timeout = options.span("timeout", TIMEOUT) / 1_000_000
         self._settings = resolve(target, options.text("config"))
         self.writing = writing_of(options, self._settings)
         for option in FOR_WRITERS:
@@ -132,7 +135,10 @@ def writing_of(options: Options, settings: Settings, used: bool = False) -> Writ
 def lookup_of(options: Options, settings: Settings) -> Callable[[int], Known | None] | None:
     """What finds schemas by their numbers: the registry of the option, or that of the settings; None without one."""
     url = options.text("registry") or settings.registry.get(f"{REGISTRY}url", "")
-    return Registry(url, settings, register=False).find if url else None
+    if not url:
+        return None
+    timeout = options.span("timeout", TIMEOUT) / 1_000_000
+    return Registry(url, settings, register=False, patience=patient(timeout)).find
 
 
 def _able() -> str:

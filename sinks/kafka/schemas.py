@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import MissingExtra, ParameterError, SinkError
+from sinks.contract import Stopped
 from sinks.decoding.decoder import Known
 from sinks.kafka.settings import REGISTRY, Settings
+from sinks.kafka.waiting import Patience, Waiting
 from sinks.words import nearest
 
 if TYPE_CHECKING:
@@ -40,23 +44,28 @@ STRATEGIES: dict[str, Callable[[str, str, str], str]] = {
 
 _TIMEOUT = 10.0
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
+_PASSING = frozenset({429, 502, 503, 504})
+"""Answers of a registry, or of what stands before it, that will be others in a while."""
+
 _SHOWN = 400
 
 
 class Registry:
     """One schema registry that speaks Confluent's interface.
 
-    `register` says whether new schemas are registered, or only those found that are there. Raises MissingExtra where
-    the client is not complete, and ParameterError for settings that it does not take.
+    `register` says whether new schemas are registered, or only those found that are there. Where it does not answer it
+    is asked again as `patience` says. Raises MissingExtra where the client is not complete, and ParameterError for
+    settings that it does not take.
     """
 
-    def __init__(self, url: str, settings: Settings, register: bool) -> None:
+    def __init__(self, url: str, settings: Settings, register: bool, patience: Patience | None = None) -> None:
         if "@" in url:
             text = f"user and password belong into {PREFIX}basic.auth.user.info, not in the URL"
             raise ParameterError(f"registry=: {text}")
         self.url = url
         self._settings = settings
         self._register = register
+        self.patience = patience or patient(0.0)
         self._client = self._connected(url)
 
     def identify(self, subject: str, form: Format) -> int:
@@ -70,14 +79,19 @@ class Registry:
 
         schema = Schema(form.schema, form.language)
         try:
-            if self._register:
-                return int(self._client.register_schema(subject, schema))
-            return int(self._client.lookup_schema(subject, schema).schema_id)
+            return self.patience.outlast(lambda: self._number(subject, schema), self._passing)
         except SchemaRegistryError as error:
             raise self._refused(subject, form, error) from None
+        except Stopped:
+            raise
         except Exception as error:
             # The client lets the errors of its HTTP library through, whichever that is.
             raise self._broken(error) from None
+
+    def _number(self, subject: str, schema: Any) -> int:
+        if self._register:
+            return int(self._client.register_schema(subject, schema))
+        return int(self._client.lookup_schema(subject, schema).schema_id)
 
     def find(self, number: int) -> Known | None:
         """The schema of that number, with what it refers to; None where the registry has none.
@@ -87,15 +101,33 @@ class Registry:
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
         try:
-            found = self._client.get_schema(number)
-            return Known(found.schema_type or "AVRO", found.schema_str or "", dict(self._referred(found)))
+            return self.patience.outlast(lambda: self._known(number), self._passing)
         except SchemaRegistryError as error:
             if error.http_status_code == _NOT_FOUND:
                 return None
             reason = self._settings.redact(str(error.error_message or ""))
             raise SinkError(f"{self.url}: schema {number}: HTTP {error.http_status_code}: {reason}") from None
+        except Stopped:
+            raise
         except Exception as error:
             raise self._broken(error) from None
+
+    def _known(self, number: int) -> Known:
+        found = self._client.get_schema(number)
+        return Known(found.schema_type or "AVRO", found.schema_str or "", dict(self._referred(found)))
+
+    def _passing(self, error: Exception) -> str:
+        """Why it is worth asking again; nothing where the registry has answered, or a certificate is not trusted."""
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        if isinstance(error, SchemaRegistryError):
+            return f"HTTP {error.http_status_code}" if error.http_status_code in _PASSING else ""
+        # Which HTTP library the client has depends on its version.
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        hopeless = re.search("certificate|wrong.version.number", str(error), re.IGNORECASE)
+        if not kinds & {"TransportError", "OSError"} or hopeless:
+            return ""
+        return self._settings.redact(str(error)) or type(error).__name__
 
     def _referred(self, schema: Any) -> Iterator[tuple[str, str]]:
         """What a schema refers to, however far: texts by the names under which it does."""
@@ -120,7 +152,7 @@ class Registry:
             if name not in NAMES:
                 place = self._settings.places[PREFIX + name]
                 raise ParameterError(f"{place}: {PREFIX + name!r} is not a setting{nearest(name, NAMES)}")
-        found: dict[str, Any] = {"max.retries": 1, **given, "url": url, "timeout": _seconds(given)}
+        found: dict[str, Any] = {"max.retries": 0, **given, "url": url, "timeout": _seconds(given)}
         if "bearer.auth.token" in given:
             # The client demands a logical cluster, which only Confluent's own cloud has.
             found = {"bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.logical.cluster": "", **found}
@@ -154,6 +186,11 @@ class Registry:
 
     def _broken(self, error: Exception) -> SinkError:
         return SinkError(f"{self.url}: the registry does not answer: {self._settings.redact(str(error))}")
+
+
+def patient(timeout: float, stop: threading.Event | None = None) -> Patience:
+    """Patience with a registry: `timeout` seconds, unless `stop` is set before."""
+    return Patience(Waiting(target="the schema registry", returned="the schema registry is back"), timeout, stop)
 
 
 def _seconds(given: dict[str, str]) -> float:

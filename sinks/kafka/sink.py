@@ -20,6 +20,7 @@ from sinks.kafka.encoding import Encoding
 from sinks.kafka.listening import Listening
 from sinks.kafka.messages import Encoder, Messages
 from sinks.kafka.partitions import Partitions
+from sinks.kafka.schemas import patient
 from sinks.kafka.settings import resolve
 from sinks.kafka.topics import Topics, check_template, name
 from sinks.kafka.transactions import TIMEOUT_MS, Transactions
@@ -93,6 +94,7 @@ class Kafka(Sink):
         watched = self.probe is not None and not self._once
         self._client = Client(settings, self.target.url, self.stop, self._enqueue, prompt=watched)
         self._client.connect(self._timeout)
+        self._encoding.wait(patient(self._timeout, self.stop))
         # First the schemas: where the registry refuses one, no topic is left behind.
         prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]
         try:

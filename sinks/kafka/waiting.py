@@ -1,4 +1,4 @@
-"""Waiting for brokers: said at first after a moment, then every now and then, and once more when it is over."""
+"""Waiting for brokers or a registry: said at first after a moment, then every now and then, and when it is over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+from sinks.contract import Stopped
 
 LOG = logging.getLogger("datagen.sinks")
 
@@ -28,31 +31,79 @@ brokers are back when many are acknowledged, or none is left, or some again and 
 
 WAITING, GOING_ON = {"event": "waiting"}, {"event": "going_on"}
 
+_PAUSE = 0.5
+"""Seconds between two attempts."""
+
+Found = TypeVar("Found")
+
 
 class Waiting:
-    """What is said of waiting; `clock` gives seconds."""
+    """What is said of waiting for `target`, of which it is said that it `returned`; `clock` gives seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        target: str = "the brokers",
+        returned: str = "the brokers are back",
+    ) -> None:
         self._clock = clock
+        self._target = target
+        self._returned = returned
         self._since: float | None = None
         self._said: float | None = None
 
     def still(self, reason: str, since: float | None = None) -> None:
-        """Brokers are being waited for, because of `reason`: since the first of these calls, or the given moment."""
+        """The target is being waited for, because of `reason`: since the first of these calls, or the given moment."""
         now = self._clock()
         if self._since is None:
             self._since = now if since is None else since
         due = self._since + FIRST if self._said is None else self._said + AGAIN
         if now >= due:
             self._said = now
-            LOG.warning("waiting for the brokers since %.0f s: %s", now - self._since, reason, extra=WAITING)
+            LOG.warning("waiting for %s since %.0f s: %s", self._target, now - self._since, reason, extra=WAITING)
 
     def over(self) -> None:
-        """They answer, which is said where it was said that they do not."""
+        """The target answers, which is said where it was said that it does not."""
         since, said = self._since, self._said
         self._since = self._said = None
         if said is not None and since is not None:
-            LOG.info("the brokers are back after %.0f s", self._clock() - since, extra=GOING_ON)
+            LOG.info("%s after %.0f s", self._returned, self._clock() - since, extra=GOING_ON)
+
+
+class Patience:
+    """How long something is tried again that fails for the time being: `timeout` seconds, or until `stop` is set."""
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        timeout: float,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._waiting = waiting
+        self._timeout = timeout
+        self._stop = stop or threading.Event()
+        self._clock = clock
+
+    def outlast(self, attempt: Callable[[], Found], passing: Callable[[Exception], str]) -> Found:
+        """What `attempt` gives in the end; `passing` says why another attempt is worth it, or nothing where it is not.
+
+        Raises the error of the last attempt, and `Stopped` where the run is to end meanwhile.
+        """
+        deadline = self._clock() + self._timeout
+        while True:
+            try:
+                found = attempt()
+                break
+            except Exception as error:
+                reason = passing(error)
+                if not reason or self._clock() >= deadline:
+                    raise
+                self._waiting.still(reason)
+            if self._stop.wait(min(_PAUSE, max(0.0, deadline - self._clock()))):
+                raise Stopped
+        self._waiting.over()
+        return found
 
 
 class Watch:

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import struct
+import threading
 
 import fastavro
 import numpy as np
@@ -19,6 +20,7 @@ from sim.batch import Batch, Stream
 from sim.errors import ParameterError, SinkError
 from sinks import open_sink
 from sinks.conformance import CHECKS
+from sinks.contract import Stopped
 from sinks.envelopes import ENVELOPES
 from sinks.formats import find
 from sinks.kafka.values import Style
@@ -283,7 +285,16 @@ def test_the_url_of_the_registry_may_be_a_setting(address, registry, client, pre
 
 def test_a_registry_that_is_not_there_is_named(address, prefix):
     with pytest.raises(SinkError, match=r"^http://127.0.0.1:1: the registry does not answer: .*"):
-        send(url_of(address, prefix, "http://127.0.0.1:1", format="avro"))
+        send(url_of(address, prefix, "http://127.0.0.1:1", format="avro", timeout="1s"))
+
+
+def test_a_run_does_not_wait_for_a_registry_longer_than_it_is_to(address, prefix):
+    sink = open_sink(url_of(address, prefix, "http://127.0.0.1:1", format="avro"))
+    sink.stop = threading.Event()
+    threading.Timer(1, sink.stop.set).start()
+    with pytest.raises(Stopped):
+        sink.open([VISIT], sample_run())
+    sink.close()
 
 
 @pytest.mark.parametrize(

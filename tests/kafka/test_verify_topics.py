@@ -8,6 +8,8 @@ import re
 import pytest
 import yaml
 from confluent_kafka import Producer
+from injections import FAULTS, SHOWN, counted, emptied, faulty
+from injections import verdict as injected
 from typer.testing import CliRunner
 
 from sim.cli.main import app
@@ -69,3 +71,19 @@ def test_what_somebody_else_sends_is_found(topic, address, prefix, tmp_path):
     assert code == 1
     assert audit["unreadable"]["found"] == audit["unreadable"]["explained"] + 1
     assert audit["duplicated"]["found"] == audit["duplicated"]["explained"] + 1
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_every_kind_of_fault_is_found_exactly_and_refused_where_nobody_has_declared_it(
+    kind, address, registry, prefix, tmp_path
+):
+    world, ledger = faulty(tmp_path, kind), tmp_path / "ledger"
+    form = f"&format=avro&registry={registry}" if kind == "wrong_schema_id" else ""
+    url = f"kafka://{address}?prefix={prefix}{form}"
+    assert command("run", world, "--to", f"{url}&partitions=3", "-q", "--ledger", ledger).exit_code == 0
+    code, unseen, found = injected(world, url, ledger)
+    shown = SHOWN.get(kind, "unreadable")
+    assert (code, unseen, set(found) <= {shown, "lost", "out_of_order", "windows"}) == (0, 0, True)
+    assert kind == "late" or found[shown]["found"] == counted(ledger) > 20
+    code, _, found = injected(world, url, emptied(ledger))
+    assert (code, found[shown]["explained"]) == (1, 0)

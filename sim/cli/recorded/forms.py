@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sim.batch import TIME, Stream
+from sinks.damage import PADDING
 from sinks.formats.json import objects
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
@@ -16,7 +19,8 @@ _INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some facts of a stream, in order: `id`, `time` (int64 microseconds), `key` and `digest`, and columns of numbers.
+    """Some facts of a stream, in order: `id`, `time` (int64 microseconds), `key`, `digest` and whether the message is
+    much longer than the fact (`large`), and columns of numbers.
 
     `sequence` numbers the files or the partition that have an order among themselves; `unreadable` counts what is no
     fact of the stream. `waits` says how long each was on its way (int64 microseconds), where that is known.
@@ -63,22 +67,28 @@ def of_data(
     sequence: int = 0,
     clocks: Clocks | None = None,
     unreadable: int = 0,
+    sizes: NDArray[np.int64] | None = None,
 ) -> Chunk:
-    """Facts as Arrow data; columns that the stream does not have do not count, those that are missing are null."""
+    """Facts as Arrow data; columns that the stream does not have do not count, those that are missing are null.
+
+    `sizes` are the bytes of the messages that held them.
+    """
     clocks = clocks or Clocks()
     beside = {name: pl.Series(data.column(name)) for name in clocks.names if name in data.schema.names}
     data = _shaped(data, stream)
     columns = {name: pl.Series(name, data.column(name)) for name in sums}
+    text = objects(data)
     rows = pl.DataFrame(
         {
             "id": pl.Series(data.column(stream.id)),
             "time": pl.Series(data.column(TIME)).to_physical(),
             "key": _texts(data.column(stream.key)),
-            "digest": objects(data).hash(),
+            "digest": text.hash(),
+            "large": pl.repeat(False, len(data), eager=True) if sizes is None else _large(sizes, text),
         }
     )
     numbers = {name: column.cast(pl.Float64) for name, column in columns.items()}
-    return Chunk(rows, numbers, sequence, unreadable, clocks.waits(beside, rows["time"]))
+    return _readable(Chunk(rows, numbers, sequence, unreadable, clocks.waits(beside, rows["time"])))
 
 
 def of_text(
@@ -92,14 +102,27 @@ def of_text(
         pl.col(stream.id).cast(pl.Int64, strict=False).alias("id"),
         pl.col(TIME).str.to_datetime(_INSTANT, strict=False, time_unit="us").cast(pl.Int64).alias("time"),
         pl.col(stream.key).cast(pl.String).alias("key"),
-    ).with_columns(digest=digest)
-    readable = rows.select(pl.all_horizontal(pl.col("id", "time").is_not_null())).to_series()
-    numbers = {name: text[name].cast(pl.Float64, strict=False).filter(readable) for name in sums}
+    ).with_columns(digest=digest, large=pl.lit(False))
+    numbers = {name: text[name].cast(pl.Float64, strict=False) for name in sums}
     clocks = clocks or Clocks()
     beside = {name: given[name] for name in clocks.names if name in given.columns}
-    waits = clocks.waits(beside, rows["time"])
-    known = None if waits is None else waits.filter(readable)
-    return Chunk(rows.filter(readable), numbers, sequence, int((~readable).sum()), known)
+    return _readable(Chunk(rows, numbers, sequence, waits=clocks.waits(beside, rows["time"])))
+
+
+def _readable(chunk: Chunk) -> Chunk:
+    """Without the rows that do not say which fact they are or when it happened."""
+    sound = chunk.rows.select(pl.all_horizontal(pl.col("id", "time").is_not_null())).to_series()
+    if sound.all():
+        return chunk
+    numbers = {name: column.filter(sound) for name, column in chunk.numbers.items()}
+    waits = None if chunk.waits is None else chunk.waits.filter(sound)
+    lost = chunk.unreadable + int((~sound).sum())
+    return replace(chunk, rows=chunk.rows.filter(sound), numbers=numbers, unreadable=lost, waits=waits)
+
+
+def _large(sizes: NDArray[np.int64], text: pl.Series) -> pl.Series:
+    """Whether messages are longer than the facts that they hold need, by half of what damage adds or more."""
+    return pl.Series(sizes - text.str.len_bytes().cast(pl.Int64).to_numpy() >= PADDING // 2)
 
 
 def _shaped(batch: pa.RecordBatch, stream: Stream) -> pa.RecordBatch:

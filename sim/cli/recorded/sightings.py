@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sim.batch import Stream
 from sim.cli.recorded.forms import Chunk, Clocks, of_data, of_text
@@ -150,7 +152,8 @@ class Kafka(Source):
         """The messages of the stream's topic; each partition is a sequence."""
         for taken in self._topics.taken(self._decoder(stream), run, headers=self.clocks.since == DUE):
             facts, partition = taken.decoded, taken.records.partition
-            chunk = of_data(facts.data, stream, sums, partition, unreadable=len(facts.unreadable))
+            sizes = sizes_of(taken.records.values)[facts.places]
+            chunk = of_data(facts.data, stream, sums, partition, unreadable=len(facts.unreadable), sizes=sizes)
             yield replace(chunk, waits=self._waits(taken, chunk.rows["time"])) if self.clocks.arrived else chunk
 
     def truth(self, data: pa.RecordBatch, stream: Stream, sums: Sequence[str]) -> Chunk:
@@ -184,6 +187,11 @@ class Kafka(Source):
             values = due(records.headers)
             columns[DUE] = values.gather(places)
         return self.clocks.waits(columns, times)
+
+
+def sizes_of(values: Sequence[bytes | None]) -> NDArray[np.int64]:
+    """The bytes of each message; 0 of those without a value."""
+    return pl.Series(values, dtype=pl.Binary).bin.size().fill_null(0).cast(pl.Int64).to_numpy()
 
 
 def due(headers: Sequence[Sequence[tuple[str, bytes | None]] | None]) -> pl.Series:

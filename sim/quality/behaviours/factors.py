@@ -34,7 +34,8 @@ class Factor:
 
     With `declared` (a multiplier by group) each group is a finding of its own; `reference` is the group that others are
     compared with, by default that with most events. Without, the whole factor is one. A `last` factor is judged with
-    all others free and is never free itself: cohorts, whose trend is that of time less that of age (Holford 1983).
+    all others free, and is free itself only where it does not hold even so: cohorts, whose trend is that of time less
+    that of age (Holford 1983).
     """
 
     name: str
@@ -118,11 +119,15 @@ class Judge:
         """The factors that do not hold, each judged with all others free."""
         names = [name for name, columns in self._columns.items() if columns]
         found = [name for name in names if name in self._free]
-        for name in (name for name in names if name not in self._free and not self._factors[name].last):
-            others = self._all_but(name)
-            if self._model.score(self._columns[name], [0, *others]).p_value < _SUSPECT:
-                found.append(name)
-        return found
+        asked = [name for name in names if name not in self._free]
+        last = [name for name in asked if self._factors[name].last and self._doubtful(name, [])]
+        others = [name for name in asked if not self._factors[name].last]
+        return found + last + [name for name in others if self._doubtful(name, last)]
+
+    def _doubtful(self, name: str, last: Sequence[str]) -> bool:
+        """Whether a factor does not hold with all others free, those of the `last` that do not hold among them."""
+        free = [*self._all_but(name), *(column for other in last for column in self._columns[other])]
+        return self._model.score(self._columns[name], [0, *free]).p_value < _SUSPECT
 
     def _all_but(self, name: str) -> list[int]:
         return [

@@ -16,14 +16,11 @@ from scipy import stats
 from sim.maths.distributions import DurationDistribution
 from sim.model.model import Branch, Flow, Model
 from sim.quality.behaviours import grid
-from sim.quality.behaviours.factors import Z
-from sim.quality.behaviours.loglinear import count_p
-from sim.quality.behaviours.reading import Facts, Floats, Indices, NotMeasurable, sums
+from sim.quality.behaviours.chances import FEWEST, even, share
+from sim.quality.behaviours.reading import Facts, Floats, Indices, NotMeasurable
 from sim.quality.behaviours.survival import lengths, share_within
 from sim.quality.behaviours.walks import Walks, queues, walks_of
 from sim.quality.finding import Finding, statistical, unmeasured
-
-_FEWEST = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def _first(flow: Flow, walks: Walks) -> Iterator[Finding]:
     possible = np.flatnonzero(flow.first > 0)
     found = np.bincount(walks.steps[walks.index == 0], minlength=len(flow.steps)).astype(np.float64)
     expected = flow.first * found.sum()
-    if len(possible) < 2 or expected[possible].min() < _FEWEST:
+    if len(possible) < 2 or expected[possible].min() < FEWEST:
         return
     chi2 = float(((found - expected)[possible] ** 2 / expected[possible]).sum())
     worst = int(possible[np.argmax(np.abs(found - expected)[possible] / np.sqrt(expected[possible]))])
@@ -83,7 +80,7 @@ def _of_step(model: Model, flow: Flow, walks: Walks, step: int) -> Iterator[Find
         taken = walks.following[ways.rows] == target
         chance = ways.chance[:, target]
         declared = sum(branch.probability for branch in flow.branches[step] if branch.to == target)
-        yield from _share(subject, taken, chance, declared)
+        yield from share("ways", subject, taken, chance, declared, "probability of the way, before factors")
         yield from _groups(model, flow, walks, ways, subject, taken, chance)
         if target in ways.delays:
             length, factor, limit = ways.delays[target]
@@ -140,36 +137,6 @@ def _open(flow: Flow, walks: Walks, target: int, rows: Indices) -> Floats:
     return np.asarray(walks.visits[rows, flow.counted.index(target)] < limit, dtype=np.float64)
 
 
-def _share(subject: str, taken: np.ndarray, chance: Floats, declared: float) -> Iterator[Finding]:
-    expected, variance, found = float(chance.sum()), float((chance * (1 - chance)).sum()), float(taken.sum())
-    rest = len(chance) - expected
-    declared = declared or expected / len(chance)
-    detail = "probability of the way, before factors"
-    if variance < 1e-6:
-        wrong = abs(found - expected) > 0.5
-        yield Finding(
-            "behaviour", "ways", subject, declared * found / max(expected, 1.0), declared=declared, passed=not wrong
-        )
-        return
-    if min(expected, rest) < _FEWEST:
-        return
-    # the rarer of both outcomes is the one whose count is nearest to Poisson
-    excess, mean = (found - expected, expected) if expected <= rest else (expected - found, rest)
-    p_value = float(count_p(np.array([excess]), np.array([mean]), np.array([variance]))[0])
-    error = float(np.sqrt(variance)) * Z
-    yield statistical(
-        "behaviour",
-        "ways",
-        subject,
-        p_value,
-        estimate=declared * found / expected,
-        low=declared * (found - error) / expected,
-        high=declared * (found + error) / expected,
-        declared=declared,
-        detail=f"{detail}; {found:,.0f} of {len(chance):,} where {expected:,.1f} are expected",
-    )
-
-
 def _groups(
     model: Model, flow: Flow, walks: Walks, ways: Ways, subject: str, taken: np.ndarray, chance: Floats
 ) -> Iterator[Finding]:
@@ -177,37 +144,9 @@ def _groups(
     if walks.members is not None:
         member = walks.member[ways.rows]
         for segmentation, codes in zip(walks.members.population.segmentations, walks.members.segments, strict=True):
-            yield from _even(
+            yield from even(
                 "way_segments", f"{subject}, {segmentation.name}", segmentation.names, codes[member], taken, chance
             )
     edges = grid.periods(model.timeline, min(float(chance.sum()), float(len(chance) - chance.sum())))
     period = np.searchsorted(edges, walks.left[ways.rows], side="right")
-    yield from _even("way_time", subject, grid.labels_of_periods(model.timeline, edges), period, taken, chance)
-
-
-def _even(
-    name: str, subject: str, labels: tuple[str, ...], group: Indices, taken: np.ndarray, chance: Floats
-) -> Iterator[Finding]:
-    size = len(labels)
-    expected, found = sums(group, chance, size), sums(group, taken.astype(np.float64), size)
-    variance = sums(group, chance * (1 - chance), size)
-    some = np.flatnonzero(variance >= _FEWEST)
-    if len(some) < 2:
-        return
-    expected, found, variance = expected[some], found[some], variance[some]
-    ratio = found.sum() / expected.sum()
-    excess = found - ratio * expected
-    project = np.eye(len(some)) - np.outer(expected, np.ones(len(some))) / expected.sum()
-    covariance = project @ np.diag(variance) @ project.T
-    chi2 = float(excess @ np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ excess)
-    worst = int(np.argmax(np.abs(excess) / np.sqrt(variance)))
-    yield statistical(
-        "behaviour",
-        name,
-        subject,
-        float(stats.chi2.sf(chi2, len(some) - 1)),
-        estimate=float(found[worst] / expected[worst] / ratio),
-        declared=1.0,
-        detail=f"measured / declared at {labels[some[worst]]} against the others; chi-square {chi2:.1f} with"
-        f" {len(some) - 1} degrees of freedom",
-    )
+    yield from even("way_time", subject, grid.labels_of_periods(model.timeline, edges), period, taken, chance)

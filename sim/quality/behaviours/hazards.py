@@ -8,61 +8,35 @@ of transitions to the Nelson-Aalen-type integral of the declared hazard estimate
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
-from sim.maths.ages import AgeCurve
-from sim.maths.curves import BoundCurve, product_of
-from sim.maths.distributions import DurationDistribution
 from sim.maths.hazards import Hazard
 from sim.maths.units import DAY, format_duration
-from sim.model.model import Exit, Machine, Model, Population
+from sim.model.model import Machine, Model, Population
 from sim.quality.behaviours import grid
-from sim.quality.behaviours.disturbed import Disturbance, disturbance_of
-from sim.quality.behaviours.factors import Factor, Judge, Level
-from sim.quality.behaviours.intensity import Declared, Groups
-from sim.quality.behaviours.members import Members, Stays, members_of, stays_of, track_of_states
-from sim.quality.behaviours.rates import counting, oldest_of
-from sim.quality.behaviours.reading import (
-    Facts,
-    Floats,
-    Indices,
-    NotMeasurable,
-    Times,
-    chosen,
-    code,
-    columns,
-    instant,
-    quoted,
+from sim.quality.behaviours.exits import (
+    Leaving,
+    Lives,
+    Way,
+    by_dwell,
+    by_hazard,
+    lengths_of,
+    lives_of,
+    name_of,
+    ways_of,
 )
+from sim.quality.behaviours.factors import Factor, Judge, Level
+from sim.quality.behaviours.intensity import Groups
+from sim.quality.behaviours.members import Stays
+from sim.quality.behaviours.rates import counting
+from sim.quality.behaviours.reading import Facts, Indices, NotMeasurable, Times, code, columns, quoted
 from sim.quality.behaviours.sheet import sheet_of
 from sim.quality.behaviours.survival import dwelling_times
-from sim.quality.behaviours.tables import AgeTable, Base, Dwelling, TimeTable
 from sim.quality.finding import Finding, exact, unmeasured
 
 _ROUNDING = 1e-3
 """Seconds by which a time in a state may be off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """The exits of a state that facts cannot tell apart: same target and reason."""
-
-    source: int
-    to: int
-    reason: int
-    exits: tuple[Exit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lives:
-    """The lives of a population's members, and their transitions: member, time, from, to and reason."""
-
-    members: Members
-    stays: Stays
-    disturbance: Disturbance
-    changes: tuple[Indices, Times, Indices, Indices, Indices]
 
 
 def measure(facts: Facts, model: Model) -> Iterator[Finding]:
@@ -71,47 +45,12 @@ def measure(facts: Facts, model: Model) -> Iterator[Finding]:
         if population.machine is None:
             continue
         try:
-            lives = _lives(facts, model, population, population.machine)
+            lives = lives_of(facts, model, population, population.machine)
         except NotMeasurable as why:
             yield unmeasured("behaviour", "hazard", f"{population.name}_lifecycle", str(why))
             continue
         for way in ways_of(population.machine):
             yield from _of_way(facts, model, population, population.machine, lives, way)
-
-
-def ways_of(machine: Machine) -> list[Way]:
-    """The ways out of all states, those that facts cannot tell apart together."""
-    found: dict[tuple[int, int, int], list[Exit]] = {}
-    for source, exits in enumerate(machine.exits):
-        for exit_ in exits:
-            found.setdefault((source, exit_.to, exit_.reason), []).append(exit_)
-    return [Way(*key, tuple(exits)) for key, exits in found.items()]
-
-
-def name_of(population: Population, machine: Machine, way: Way) -> str:
-    """A way in words: `customer: active to churned (price)`."""
-    reason = machine.reasons[way.reason]
-    told = f" ({reason})" if reason else ""
-    return f"{population.name}: {machine.states[way.source]} to {machine.states[way.to]}{told}"
-
-
-def _lives(facts: Facts, model: Model, population: Population, machine: Machine) -> Lives:
-    members = members_of(facts, model, population)
-    stream = f"{population.name}_lifecycle"
-    disturbance = disturbance_of(facts, model, members, stream)
-    track = track_of_states(facts, model, members, 0)
-    stays = stays_of(members, [track, *disturbance.tracks], model.start, model.end)
-    kind = f"{population.name}_id"
-    ids, times, source, to, reason = columns(
-        facts,
-        f"SELECT {quoted(kind)}::BIGINT AS who, {instant('event_time')} AS at,"
-        f" {code('from_state', machine.states)} AS a, {code('to_state', machine.states)} AS b,"
-        f" {code('reason', machine.reasons)} AS c FROM {quoted(stream)}"
-        f" WHERE {chosen(kind, members.share)}",
-    )
-    rows = members.rows(ids)
-    there = rows >= 0
-    return Lives(members, stays, disturbance, (rows[there], times[there], source[there], to[there], reason[there]))
 
 
 def _of_way(
@@ -135,10 +74,6 @@ def _of_hazard(model: Model, population: Population, lives: Lives, way: Way, sub
     (exit_,) = way.exits
     assert exit_.hazard is not None
     hazard: Hazard = exit_.hazard
-    entities = np.ones(len(lives.members))
-    for factors, codes in zip(exit_.segments, lives.members.segments, strict=True):
-        entities *= factors[codes]
-    curve = product_of([] if exit_.curve is None else [exit_.curve])
     segments = [
         Factor("hazard_segments", segmentation.names, factors)
         for segmentation, factors in zip(population.segmentations, exit_.segments, strict=True)
@@ -146,33 +81,23 @@ def _of_hazard(model: Model, population: Population, lives: Lives, way: Way, sub
     level = Level("hazard", 1.0, "measured / declared")
     if hazard.type == "exponential":
         level = Level("hazard", hazard.rate * DAY, "transitions per day of an entity at risk where all factors are 1")
-    yield from _judged(model, lives, way, subject, Base(hazard), entities, exit_.vintages, curve, segments, level)
+    yield from _judged(model, lives, way, subject, by_hazard(lives, exit_), segments, level)
 
 
 def _of_dwell(facts: Facts, model: Model, machine: Machine, lives: Lives, way: Way, subject: str) -> Iterator[Finding]:
     exits = [exit_ for exit_ in machine.exits[way.source] if exit_.after is not None]
-    ways: list[tuple[float, DurationDistribution]] = []
-    which = []
-    for place, exit_ in enumerate(exits):
-        assert exit_.after is not None
-        ways.append((exit_.probability, exit_.after))
-        if exit_ in way.exits:
-            which.append(place)
+    which = [place for place, exit_ in enumerate(exits) if exit_ in way.exits]
     if all(exit_.after is not None and exit_.after.type == "constant" for exit_ in way.exits):
         yield _of_constant(facts, machine, lives, way, subject)
-    if any(after.type == "constant" for _, after in ways):
-        raise NotMeasurable("a constant time in a state has no hazard")
-    base = Dwelling(ways, which, model.end - model.start)
+    leaving = by_dwell(model, lives, machine.exits[way.source], which)
     level = Level("dwell", 1.0, "transitions measured / declared, of those at risk")
-    plain = product_of([])
-    ones = np.ones(len(lives.members))
     segments = [
         Factor("hazard_segments", s.names, np.ones(len(s.names))) for s in lives.members.population.segmentations
     ]
-    yield from _judged(model, lives, way, subject, base, ones, (), plain, segments, level)
+    yield from _judged(model, lives, way, subject, leaving, segments, level)
     alone = all(exit_.after is not None for exit_ in machine.exits[way.source])
     if alone and len(which) == 1:
-        length = ways[which[0]][1]
+        length = lengths_of(machine.exits[way.source])[which[0]][1]
         yield from dwelling_times(
             lives.stays, way.source, lives.changes, way.to, way.reason, length, model.end, subject
         )
@@ -198,10 +123,7 @@ def _judged(
     lives: Lives,
     way: Way,
     subject: str,
-    base: Base,
-    entities: Floats,
-    vintages: tuple[AgeCurve, ...],
-    curve: BoundCurve,
+    leaving: Leaving,
     segments: list[Factor],
     level: Level,
 ) -> Iterator[Finding]:
@@ -209,20 +131,14 @@ def _judged(
     here = (source == way.source) & (to == way.to) & (reason == way.reason)
     stays, events = counting(lives.stays, (member[here], times[here]), lives.disturbance, leaving=True)
     at_risk = stays.states[0] == way.source
-    if not base.even:
-        stays, events = _known(stays, events, at_risk)
+    if not leaving.base.even:
+        stays, events = known(stays, events, at_risk)
     else:
         stays = stays.take(np.flatnonzero(at_risk))
     if not len(stays):
         raise NotMeasurable("nobody is in the state, from a known time on")
     number = len(events[0])
-    declared = Declared(
-        entities=entities,
-        states=(np.ones(int(stays.states[0].max()) + 1), *(np.nan_to_num(f) for f in lives.disturbance.factors)),
-        ages=AgeTable(vintages, oldest_of(lives.members, model.end)),
-        times=TimeTable(lives.disturbance.curve(curve), model.start, model.end),
-        base=base,
-    )
+    declared = leaving.declared(model, lives, int(stays.states[0].max()) + 1)
     segmentations = lives.members.population.segmentations
     groups = Groups(
         members=tuple((s.name, s.names, c) for s, c in zip(segmentations, lives.members.segments, strict=True)),
@@ -234,14 +150,14 @@ def _judged(
     sheet = sheet_of(lives.members, stays, declared, groups, events, hours, lives.disturbance.outside, leaving=True)
     factors = {name: factor for (name, _, _), factor in zip(groups.members, segments, strict=True)}
     waiting = Factor("hazard_waiting", grid.labels_of_bands(groups.dwell), reference=0)
-    factors |= {} if base.even else {"dwell": waiting}
+    factors |= {} if leaving.base.even else {"dwell": waiting}
     factors["time"] = Factor("hazard_time", grid.labels_of_periods(model.timeline, groups.times), reference=0)
     factors["age"] = Factor("hazard_ages", grid.labels_of_bands(groups.ages), reference=0)
     factors.setdefault("dwell", waiting)
     yield from Judge(subject, sheet, factors, level).findings()
 
 
-def _known(stays: Stays, events: tuple[Indices, Times], at_risk: np.ndarray) -> tuple[Stays, tuple[Indices, Times]]:
+def known(stays: Stays, events: tuple[Indices, Times], at_risk: np.ndarray) -> tuple[Stays, tuple[Indices, Times]]:
     """The stays at risk whose beginning is known, and the events that end them."""
     known = stays.take(np.flatnonzero(at_risk & (stays.since >= 0)))
     unknown = stays.take(np.flatnonzero(at_risk & (stays.since < 0)))

@@ -40,6 +40,8 @@ def measure(facts: Facts, model: Model) -> Iterator[Finding]:
     """Findings on every stream and every process that starts at a rate."""
     starts = [(flow.start, flow) for flow in model.flows if flow.start is not None]
     for activity, flow in [*((activity, None) for activity in model.activities), *starts]:
+        if activity.schedule is not None:
+            continue
         try:
             yield from _measured(facts, model, activity, flow)
         except NotMeasurable as why:
@@ -59,8 +61,6 @@ def oldest_of(members: Members, end: int) -> int:
 
 
 def _measured(facts: Facts, model: Model, activity: Activity, flow: Flow | None) -> Iterator[Finding]:
-    if activity.schedule is not None:
-        raise NotMeasurable("it is on a schedule, not at a rate")
     require(facts, activity.name)
     population = model.populations[activity.population]
     profile = population.profiles[activity.profile]
@@ -71,13 +71,13 @@ def _measured(facts: Facts, model: Model, activity: Activity, flow: Flow | None)
     tracks = [track_of_states(facts, model, members, states.generation) for states in profile.states]
     stays = stays_of(members, [*tracks, *disturbance.tracks], model.start, model.end)
     declared = Declared(
-        entities=activity.rate * _started(flow) * _paces(members, profile),
+        entities=activity.rate * started(flow) * _paces(members, profile),
         states=(*(states.factors for states in profile.states), *(np.nan_to_num(f) for f in disturbance.factors)),
         ages=AgeTable(vintages, oldest_of(members, model.end)),
         times=TimeTable(disturbance.curve(activity.curve), model.start, model.end),
         variance=variance_of(population.frailty) if profile.frail else 0.0,
     )
-    stays, events = counting(stays, _events(facts, members, activity, flow), disturbance)
+    stays, events = counting(stays, events_of(facts, members, activity, flow), disturbance)
     groups = _groups(model, members, stays, [*tracks, *disturbance.tracks], len(events[0]))
     sheet = sheet_of(members, stays, declared, groups, events, grid.hours(model.timeline), disturbance.outside)
     segments = [
@@ -112,14 +112,14 @@ def _selected(model: Model, population: Population, tracks: list[Track]) -> dict
     return {track.name: text for track in tracks} if moved else {}
 
 
-def _started(flow: Flow | None) -> float:
+def started(flow: Flow | None) -> float:
     """The probability that a start of a process gives a case."""
     if flow is None:
         return 1.0
     return 1.0 - float(flow.count.cdf(np.array([0]))[0])
 
 
-def _events(facts: Facts, members: Members, activity: Activity, flow: Flow | None) -> tuple[Indices, Times]:
+def events_of(facts: Facts, members: Members, activity: Activity, flow: Flow | None) -> tuple[Indices, Times]:
     """The events as (member, time): facts of the stream, or the starts of cases."""
     kind = f"{members.population.name}_id"
     first = "" if flow is None else " AND step_index = 0"
@@ -173,7 +173,11 @@ def judged(
         factors[name] = Factor("incident_factor" if name.startswith("incident ") else "states", levels, known)
     factors["time"] = Factor("time", grid.labels_of_periods(model.timeline, groups.times), reference=0)
     factors["age"] = Factor("ages", grid.labels_of_bands(groups.ages), reference=0)
-    factors |= {name: Factor("cohorts", labels, last=True) for name, labels, _ in groups.members if name == "cohort"}
+    factors |= {
+        name: Factor("cohorts", labels, reference=0, last=True)
+        for name, labels, _ in groups.members
+        if name == "cohort"
+    }
     level = Level("rate", rate * DAY, "events per entity and day where all factors are 1")
     yield from Judge(subject, sheet, factors, level, free).findings()
     yield from trend(subject, model, sheet, groups.times)

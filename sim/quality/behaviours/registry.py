@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sim.model.model import Model
-from sim.quality.behaviours import births, followers, funnels, hazards, queueing, rates, worths
+from sim.quality.behaviours import (
+    attribution,
+    births,
+    followers,
+    funnels,
+    hazards,
+    queueing,
+    rates,
+    remaining,
+    schedules,
+    worths,
+)
 from sim.quality.behaviours.reading import Facts
 from sim.quality.finding import Finding, unmeasured
 
@@ -13,9 +24,12 @@ Measure = Callable[[Facts, Model], Iterator[Finding]]
 
 BEHAVIOURS: Mapping[str, Measure] = {
     "rates": rates.measure,
+    "schedules": schedules.measure,
     "hazards": hazards.measure,
+    "survival": remaining.measure,
     "births": births.measure,
     "funnels": funnels.measure,
+    "attribution": attribution.measure,
     "followers": followers.measure,
     "queueing": queueing.measure,
     "values": worths.measure,

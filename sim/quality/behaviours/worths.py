@@ -1,17 +1,15 @@
 """Values that segments, age and time multiply: the amounts of `value: true`, and of attributes with curves.
 
 What is left of a value when it is divided by its declared factors is a draw of the generator, the same for everybody.
-So these quotients have the same distribution in all segments, at all ages and at all times, which the test of Kruskal
-and Wallis (1952) asks without knowing the distribution; ratios of means estimate the factors.
+So these quotients have the same distribution in all segments, at all ages and at all times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from sim.attributes.attribute import Attribute
 from sim.attributes.numbers import NumberAttribute
@@ -21,7 +19,7 @@ from sim.maths.curves import bind
 from sim.maths.units import DAY
 from sim.model.model import Follower, Model, Values
 from sim.quality.behaviours import grid
-from sim.quality.behaviours.factors import Z
+from sim.quality.behaviours.alike import FEWEST, Split, judged
 from sim.quality.behaviours.members import Members, members_of
 from sim.quality.behaviours.reading import (
     Facts,
@@ -36,10 +34,9 @@ from sim.quality.behaviours.reading import (
     quoted,
     require,
 )
-from sim.quality.finding import Finding, statistical, unmeasured
+from sim.quality.finding import Finding, unmeasured
 
 _MOST = 200_000
-_FEWEST = 30
 _FINE = 0.002
 """Rounding that is coarser than this share of the spread changes ranks."""
 
@@ -107,24 +104,30 @@ def _measured(
         raise NotMeasurable("incidents change it")
     members = members_of(facts, model, model.populations[sheet.population])
     worths = _worths(facts, model, sheet, attribute, attribute.column_name(name), members)
-    spread = float(np.subtract(*np.quantile(worths.base, [0.75, 0.25]))) if len(worths.base) >= _FEWEST else 0.0
+    spread = float(np.subtract(*np.quantile(worths.base, [0.75, 0.25]))) if len(worths.base) >= FEWEST else 0.0
     if not spread or step > _FINE * spread:
         raise NotMeasurable("there are too few values, or they are rounded too much")
-    for segmentation, codes, factors in zip(
-        members.population.segmentations, members.segments, sheet.values.segments, strict=True
-    ):
-        declared = dict(zip(segmentation.names, factors.tolist(), strict=True)) if attribute.by_value else {}
-        where = f"{subject}, {segmentation.name}"
-        yield from _alike("value_segments", where, segmentation.names, codes[worths.member], worths.base, declared)
+    known = sheet.values.segments if attribute.by_value else None
+    splits = [*_by_segment(subject, worths, members, known), *_by_age(subject, worths, members)]
+    edges = grid.periods(model.timeline, len(worths.base))
+    period = np.searchsorted(edges, worths.times, side="right")
+    splits.append(Split("value_time", subject, grid.labels_of_periods(model.timeline, edges), period, {}))
+    yield from judged(worths.base, [split for split in splits if len(split.groups) > 1])
+
+
+def _by_segment(subject: str, worths: Worths, members: Members, known: Sequence[Floats] | None) -> Iterator[Split]:
+    for place, (segmentation, codes) in enumerate(zip(members.population.segmentations, members.segments, strict=True)):
+        names = segmentation.names
+        declared = dict(zip(names, known[place].tolist(), strict=True)) if known is not None else {}
+        yield Split("value_segments", f"{subject}, {segmentation.name}", names, codes[worths.member], declared)
+
+
+def _by_age(subject: str, worths: Worths, members: Members) -> Iterator[Split]:
     ages = worths.times - members.births[worths.member]
     edges = np.unique(np.round(np.quantile(ages, np.arange(1, 6) / 6) / DAY).astype(np.int64) * DAY)
     edges = edges[edges > 0]
-    if len(edges):
-        band = np.searchsorted(edges, ages, side="right")
-        yield from _alike("value_ages", subject, grid.labels_of_bands(edges), band, worths.base, {})
-    edges = grid.periods(model.timeline, len(worths.base))
-    period = np.searchsorted(edges, worths.times, side="right")
-    yield from _alike("value_time", subject, grid.labels_of_periods(model.timeline, edges), period, worths.base, {})
+    band = np.searchsorted(edges, ages, side="right")
+    yield Split("value_ages", subject, grid.labels_of_bands(edges), band, {})
 
 
 def _step(attribute: Attribute) -> float | None:
@@ -164,41 +167,3 @@ def _worths(facts: Facts, model: Model, sheet: Sheet, attribute: Attribute, colu
         factor *= bind(curve, model.timeline, model.curves).at(times)
     sound = factor > 0
     return Worths(member[sound], times[sound], values[sound] / factor[sound])
-
-
-def _alike(
-    name: str,
-    subject: str,
-    labels: Sequence[str],
-    group: Indices,
-    base: Floats,
-    declared: Mapping[str, float],
-) -> Iterator[Finding]:
-    """Whether values without their factors are distributed alike in all groups."""
-    sizes = np.bincount(group, minlength=len(labels))
-    some = np.flatnonzero(sizes >= _FEWEST)
-    if len(some) < 2:
-        return
-    names = [labels[place] for place in some.tolist()]
-    parts = [base[group == place] for place in some.tolist()]
-    result = stats.kruskal(*parts)
-    errors = np.array([part.std() / np.sqrt(len(part)) for part in parts])
-    means = np.array([part.mean() for part in parts])
-    plain = [len(part) * (declared.get(own, 1.0) == 1.0) for own, part in zip(names, parts, strict=True)]
-    reference = int(np.argmax(plain))
-    against = float(means[reference]) if declared else float(base.mean())
-    worst = int(np.argmax(np.abs(means - against) / np.maximum(errors, 1e-300)))
-    factor = declared.get(names[worst], 1.0) / declared.get(names[reference], 1.0)
-    ratio, error = float(means[worst]) / against, float(errors[worst]) / against * Z
-    yield statistical(
-        "behaviour",
-        name,
-        subject,
-        float(result.pvalue),
-        estimate=factor * ratio,
-        low=factor * (ratio - error) if len(some) == 2 else None,
-        high=factor * (ratio + error) if len(some) == 2 else None,
-        declared=factor,
-        detail=f"factor of {names[worst]}, where it differs most; Kruskal-Wallis {result.statistic:.1f} with"
-        f" {len(some) - 1} degrees of freedom",
-    )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sim.quality.checks.rows import lost_shards
 from sim.quality.checks.scope import Scope, Subject
 from sim.quality.finding import Finding, unmeasured
 
@@ -29,6 +30,9 @@ def measure(scope: Scope) -> Iterator[Finding]:
     assert scope.interval is not None
     if scope.interval[1] < model.end:
         yield unmeasured("behaviour", "behaviours", "data set", "the run has not come to its end")
+        return
+    if lost := lost_shards(scope):
+        yield unmeasured("behaviour", "behaviours", "data set", lost)
         return
     from sim.quality.behaviours.registry import BEHAVIOURS, guarded
 

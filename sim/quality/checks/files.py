@@ -78,9 +78,18 @@ def _compared(name: str, table: Table, manifest: Manifest, states: Mapping[str, 
     strange = [part.name for part in table.parts if part.name not in known]
     told = f"{strange[0]} is in no manifest" if strange else ""
     yield exact("structure", "no_other_files", name, len(strange), told)
-    other = [p for p, s in states.items() if s.sha256 is not None and s.sha256 != s.note.sha256]
+    broken = {trouble.file for trouble in table.troubles if trouble.column is None}
+    read = {path: state for path, state in states.items() if state.bytes is not None and path not in broken}
+    other = [path for path, state in read.items() if state.sha256 != state.note.sha256]
     yield exact("structure", "digests", name, len(other), f"{other[0]} has changed" if other else "", weight=2)
     if name in manifest.streams:
-        difference = table.rows - manifest.streams[name].facts
-        told = f"{table.rows:,} rows are there, the manifest says {manifest.streams[name].facts:,}"
-        yield exact("structure", "counts", name, abs(difference), told, weight=3)
+        yield _counted(name, table, read)
+
+
+def _counted(name: str, table: Table, read: Mapping[str, _State]) -> Finding:
+    """Rows against the manifest, in files that are there and can be read: what others lack is told where they are."""
+    known = {path.removesuffix("/"): state.note.facts for path, state in read.items()}
+    rows = sum(part.rows for part in table.parts if part.name in known)
+    said = sum(known.values())
+    told = f"{rows:,} rows are there, the manifest says {said:,}"
+    return exact("structure", "counts", name, abs(rows - said), told, weight=3)

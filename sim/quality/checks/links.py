@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim.batch import TIME
-from sim.quality.checks.rows import FAULTS
+from sim.quality.checks.rows import FAULTS, lost_shards
 from sim.quality.checks.scope import Scope, Subject, column
 from sim.quality.finding import Finding, exact, unmeasured
 from sim.quality.tables import quoted
@@ -42,6 +42,9 @@ def _links(scope: Scope, subject: Subject, cause: Subject, place: str) -> Iterat
         WHERE f.{own} IS NOT NULL
     """
     ((lost, early),) = scope.dataset.query(sql)
-    yield exact("structure", "links", place, lost, f"no {cause.name} has this id", of=subject.rows, weight=3)
+    if lost and (shards := lost_shards(scope)):
+        yield unmeasured("structure", "links", place, shards)
+    else:
+        yield exact("structure", "links", place, lost, f"no {cause.name} has this id", of=subject.rows, weight=3)
     told = f"the {cause.name} happened later"
     yield exact("structure", "links_in_time", place, early, told, of=subject.rows, weight=2)

@@ -38,7 +38,7 @@ def _states(scope: Scope, subject: Subject) -> Iterator[Finding]:
     spent = "c.seconds_in_state" if subject.has("seconds_in_state") else "NULL"
     sql = f"""
         SELECT count(*) FILTER (c.from_state <> coalesce(c.p, {state})),
-               count(*) FILTER (abs(epoch(c.{TIME}) - epoch(c.q) - {spent}) > 0.001),
+               count(*) FILTER (c.from_state = c.p AND abs(epoch(c.{TIME}) - epoch(c.q) - {spent}) > 0.001),
                count(*) FILTER ({since} > c.{TIME})
         FROM ({path}) c {joined}
     """
@@ -75,7 +75,9 @@ def _steps(scope: Scope, subject: Subject) -> Iterator[Finding]:
     if (flow := _flow(scope, subject)) is not None:
         known = _moves(flow)
         told = "the process has no way from the step before to this one"
-        yield _unknown(scope, subject, "known_steps", "coalesce(q, '')", "step", known, told, f"({path})")
+        # where a step is missing, what is around it is no way
+        source = f"(FROM ({path}) WHERE step_index = coalesce(p + 1, 0))"
+        yield _unknown(scope, subject, "known_steps", "coalesce(q, '')", "step", known, told, source)
     finished = scope.subjects.get(f"{subject.name}_case")
     if finished is not None and finished.has("steps", f"{subject.name}_case_id", "started_at") and not finished.faulty:
         yield _finished(scope, subject, finished, case)
@@ -95,14 +97,18 @@ def _moves(flow: Flow) -> list[tuple[str, str]]:
 
 
 def _finished(scope: Scope, subject: Subject, finished: Subject, case: str) -> Finding:
-    """Finished cases that do not agree with their steps."""
-    steps = f"SELECT {case}, count(*) AS n, min({TIME}) AS t FROM {quoted(subject.name)} GROUP BY {case}"
+    """Finished cases that end after another step than the last that is there, or began at another time than the first.
+
+    Steps that are missing in between are `step_order`'s.
+    """
+    first = f"min({TIME}) FILTER (step_index = 0)"
+    steps = f"SELECT {case}, max(step_index) + 1 AS n, {first} AS t FROM {quoted(subject.name)} GROUP BY {case}"
     sql = f"""
         SELECT count(*) FILTER (s.n IS NULL OR s.n <> f.steps OR s.t <> f.started_at)
         FROM {quoted(finished.name)} f LEFT JOIN ({steps}) s ON s.{case} = f.{case}
     """
     ((wrong,),) = scope.dataset.query(sql)
-    told = "its steps are not as many, or began at another time"
+    told = "its last step is another, or it began at another time"
     return exact("structure", "finished_cases", finished.name, wrong, told, of=finished.rows, weight=2)
 
 

@@ -56,6 +56,13 @@ def measure(scope: Scope) -> Iterator[Finding]:
             yield from _referring(scope, subject, name, kind, tally)
 
 
+def lost_shards(scope: Scope) -> str:
+    """Which shards are missing, where whoever is looked for may be; empty where none is."""
+    manifest = scope.dataset.manifest
+    missing = () if manifest is None else manifest.missing
+    return f"shard {', '.join(map(str, missing))} of {manifest.shards} is missing" if manifest and missing else ""
+
+
 def _references(scope: Scope, subject: Subject) -> dict[str, str]:
     """The columns that hold ids of entities, and of which kind; only kinds whose births can be trusted."""
     births = {kind: scope.subjects[kind] for kind in scope.populations}
@@ -157,6 +164,9 @@ def _per_key(scope: Scope, subject: Subject) -> int:
 def _referring(scope: Scope, subject: Subject, name: str, kind: str, tally: _Tally) -> Iterator[Finding]:
     place = f"{subject.name}.{name}"
     orphans, early = tally.orphans.get(name, 0), tally.early.get(name, 0)
-    yield exact("structure", "references", place, orphans, f"no {kind} has this id", of=subject.rows, weight=3)
+    if orphans and (lost := lost_shards(scope)):
+        yield unmeasured("structure", "references", place, lost)
+    else:
+        yield exact("structure", "references", place, orphans, f"no {kind} has this id", of=subject.rows, weight=3)
     told = f"the {kind} was born later"
     yield exact("structure", "references_in_time", place, early, told, of=subject.rows, weight=2)
