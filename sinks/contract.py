@@ -227,6 +227,14 @@ class Sink(ABC):
         self._state = "open"
 
     @final
+    def settle(self) -> None:
+        """See to it that a run which is gone on with finds all that is committed."""
+        self._expect("open", "settle")
+        self._state = "failed"
+        self._settle()
+        self._state = "open"
+
+    @final
     def close(self) -> Report:
         """Finish, drop what was not committed, and say what became of the facts. Closing again does nothing.
 
@@ -290,6 +298,9 @@ class Sink(ABC):
     @abstractmethod
     def _commit(self, watermark: int) -> None:
         """Let what was written since the last commit become part of the output."""
+
+    def _settle(self) -> None:  # noqa: B027 - for most, committing is enough
+        """Finish what was committed, where that is not enough to be gone on with."""
 
     @abstractmethod
     def _close(self, sound: bool) -> Report:

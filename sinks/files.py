@@ -141,6 +141,13 @@ class FileSink(Sink):
         if self._published - self._listed > self._listed // 16:
             self._save()
 
+    def _settle(self) -> None:
+        with self._guarded():
+            for files in self._files.values():
+                files.seal()
+            self._publish(self.watermark)
+            self._save()
+
     def _save(self) -> None:
         self._manifest.save(self._layout.manifest)
         self._listed = self._published

@@ -43,9 +43,9 @@ def invoke(*words):
     return CliRunner().invoke(app, list(words), catch_exceptions=False)
 
 
-def start(*words):
-    """A `datagen` of its own, in a process group of its own, as a shell would start it."""
-    code = "from sim.cli.main import main; main()"
+def start(*words, before=""):
+    """A `datagen` of its own, in a process group of its own, as a shell would start it; `before` it runs that code."""
+    code = f"{before}\nfrom sim.cli.main import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words],
         cwd=ROOT,

@@ -10,6 +10,7 @@ from change_rows import deletions
 from hypothesis import given, settings
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
+from sim.errors import ParameterError
 from sinks.decoding import Decoder
 from sinks.decoding.decoder import LANGUAGES, Known, Tables, Writing
 from sinks.envelopes import ENVELOPES
@@ -20,7 +21,7 @@ from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, 
 
 PAIRS = [
     (form, envelope)
-    for form in ("json", "avro", "protobuf", "jsonschema")
+    for form in ("json", "avro", "protobuf", "jsonschema", "csv")
     for envelope, kind in ENVELOPES.items()
     if not kind.formats or form in kind.formats
 ]
@@ -70,7 +71,7 @@ def test_messages_without_a_number_are_read_by_what_the_stream_is(form, envelope
     assert same(decoder.decode(bare(stream, data, form, envelope)).data, decoder.as_read(data))
 
 
-@pytest.mark.parametrize("form", ["avro", "protobuf", "json"])
+@pytest.mark.parametrize("form", ["avro", "protobuf", "json", "csv"])
 @given(batches(LEAVES | RARE))
 @settings(max_examples=40, deadline=None)
 def test_columns_of_every_type_come_back(form, data):
@@ -110,7 +111,7 @@ def evolving():
     return Batch(stream, pa.RecordBatch.from_arrays(columns, schema=stream.schema), START, START + SPAN)
 
 
-@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json"])
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json", "csv"])
 @pytest.mark.parametrize("framed", [True, False])
 def test_versions_of_a_stream_are_read_together(form, framed):
     batch = evolving()
@@ -124,7 +125,7 @@ def test_versions_of_a_stream_are_read_together(form, framed):
     assert same(found.data, batch.data.take(pa.array(shuffled)))
 
 
-@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json"])
+@pytest.mark.parametrize("form", ["avro", "protobuf", "jsonschema", "json", "csv"])
 @pytest.mark.parametrize(
     "bad", [b"", b"\0", b"\0\0\0\0\1", b"\0\0\0\0\7\0{}", b"nonsense", b"\xff" * 40, b"\0\0\0\0\1\0\xff\xff"]
 )
@@ -137,7 +138,7 @@ def test_what_cannot_be_read_is_told_and_the_others_are_read(form, bad):
     assert same(found.data, data)
 
 
-@pytest.mark.parametrize("form", ["avro", "jsonschema"])
+@pytest.mark.parametrize("form", ["avro", "jsonschema", "csv"])
 def test_what_ends_in_the_middle_is_no_fact(form):
     stream = typed_stream()
     values, writing = written(stream, sample_batch(stream, 30).data, form)
@@ -154,6 +155,20 @@ def test_where_nothing_can_be_read_there_are_no_facts(form, values):
     assert (len(found.data), found.data.schema, len(found.unreadable)) == (0, stream.schema, sum(map(bool, values)))
     parts, unreadable, deleted = Tables(writing, "visit").decode(values)
     assert (sum(len(part.data) for part in parts), len(unreadable) + len(deleted)) == (0, len(values))
+
+
+@pytest.mark.parametrize("bad", [b'1,"open', b"1,2,3", b"a,b\nc,d", b'2024-01-01T00:00:00.000000Z,5,1,"x",9,9'])
+def test_a_line_with_other_cells_is_told_from_its_neighbours(bad):
+    stream = simple_stream()
+    data = sample_batch(stream, 20).data
+    values, writing = written(stream, data, "csv")
+    found = Decoder(writing, stream, sample_run()).decode([*values[:3], bad, *values[3:], bad])
+    assert (found.unreadable.tolist(), same(found.data, data)) == ([3, 21], True)
+
+
+def test_lines_do_not_tell_their_columns_to_whoever_does_not_know_them():
+    with pytest.raises(ParameterError, match="lines do not say which columns they have; verify and check know them"):
+        Tables(Writing("csv"), "visit")
 
 
 def test_text_that_is_no_text_makes_a_record_unreadable():
@@ -176,7 +191,7 @@ def test_a_column_that_nobody_asked_for_comes_as_text_where_it_is_wanted(form):
     assert Decoder(writing, stream, sample_run()).decode(values).data.schema == stream.schema
 
 
-@pytest.mark.parametrize(("form", "envelope"), [pair for pair in PAIRS if pair[0] != "json"])
+@pytest.mark.parametrize(("form", "envelope"), [pair for pair in PAIRS if pair[0] not in ("json", "csv")])
 def test_anybody_can_read_what_the_schema_says(form, envelope):
     stream = simple_stream()
     data = sample_batch(stream, 25).data

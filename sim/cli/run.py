@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.jobs.continuing import past_of, resolved
+from sim.cli.jobs.continuing import past_of, resolved, state_of
 from sim.cli.jobs.faults import place_of
 from sim.cli.jobs.job import WORKERS_USE, Job
 from sim.cli.jobs.metrics import Monitor, served
@@ -89,6 +89,14 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what an earlier process has left behind of this run.")
     ] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where a long run keeps snapshots, so that --resume goes on within seconds.",
+            show_default="beside files: DIR.state",
+        ),
+    ] = None,
     faults: WithFaults = True,
     ledger: Ledger = None,
     ledger_window: LedgerWindow = "1h",
@@ -155,6 +163,7 @@ def run(
         begin(legs, quiet=quiet, workers=workers)
         tell_end = partial(tell, legs, json=json, quiet=quiet, workers=workers)
         plan = Execution(workers, limit, schedule, live)
+        job = replace(job, state=state_of(state, job, sink, faults and bool(model.faults), plan))
         try:
             monitor = Monitor(legs, interruption.stop)
             meter = Meter(model.start, model.end, limit)

@@ -16,7 +16,9 @@ from sim.batch import Batch, Stream
 from sim.delivery.pacing import Pacer, Punctuality
 from sim.delivery.relay import Relay
 from sim.delivery.schedule import Schedule
+from sim.delivery.settling import Settling
 from sim.delivery.windows import Window, limited, remaining, windows
+from sim.engine.simulate import Simulation
 from sim.errors import SinkError
 from sinks.contract import Closed, Report, Run, Sink, Stopped
 
@@ -102,6 +104,7 @@ def deliver(
     has left behind of this run: what is in it already is simulated again, and not delivered.
     """
     stop, outcome = stop or threading.Event(), outcome or Outcome()
+    simulation = batches if isinstance(batches, Simulation) else None
     outcome.facts.update({stream.name: 0 for stream in streams})
     sink.stop = stop
     source = windows(batches, len(streams))
@@ -110,9 +113,12 @@ def deliver(
         if not opened:
             sink.open(streams, run, resume)
         outcome.resumed = sum(sink.resumed.values())
-        relays = _relays(sink, schedule, stop, outcome, on_progress)
-        wanted = source if limit is None else limited(source, limit)
-        _feed(remaining(wanted, sink.resumed) if sink.resumed else wanted, relays, sink, outcome)
+        leapt = simulation.leap(sink.resumed) if simulation is not None and sink.resumed else {}
+        settling = Settling(sink, simulation, sum(leapt.values()))
+        relays = _relays(sink, schedule, stop, outcome, on_progress, settling)
+        wanted = settling.watched(source if limit is None else limited(source, limit - sum(leapt.values())))
+        there = {name: count - leapt.get(name, 0) for name, count in sink.resumed.items()}
+        _feed(remaining(wanted, there) if there else wanted, relays, sink, outcome)
     except Stopped:
         stop.set()
     finally:
@@ -120,6 +126,8 @@ def deliver(
         if closing:
             _close(sink, outcome)
         outcome.elapsed_s = time.monotonic() - began
+    if simulation is not None and not (outcome.stopped or outcome.closed):
+        simulation.finish()
     return outcome
 
 
@@ -129,11 +137,13 @@ def _relays(
     stop: threading.Event,
     outcome: Outcome,
     on_progress: Callable[[Progress], None] | None,
+    settling: Settling,
 ) -> list[Relay[Any]]:
     """The stages that windows go through, in order, the first of which takes them."""
 
     def through(window: Window) -> None:
         outcome.count(window)
+        settling.through(window)
         if on_progress is not None:
             on_progress(Progress(window.until, outcome.total))
 

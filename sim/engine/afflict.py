@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from sim.engine.block import Block
-from sim.engine.clocks import Tokens
 from sim.engine.fanout import Emit
 from sim.engine.machine import MachineState
 from sim.engine.states import StateEffect
@@ -44,12 +43,5 @@ class Afflict:
     def _machine(self, block: Block) -> MachineState:
         incident = self._incident
         assert incident.machine is not None
-        tokens = Tokens(lambda: block.births, lambda: block.segments, block.name)
-        admits = None
-        if incident.states is not None:
-            states = StateEffect(block, incident.states)
-
-            def admits(entities: np.ndarray, times: np.ndarray) -> np.ndarray:
-                return np.asarray(states.at(entities, times) > 0)
-
-        return MachineState(incident.machine, tokens, (self._model.start, self._model.end), admits)
+        admits = None if incident.states is None else StateEffect(block, incident.states).allows
+        return MachineState(incident.machine, block, (self._model.start, self._model.end), admits)

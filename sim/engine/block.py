@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import Column
-from sim.engine.clocks import NEVER, Tokens
+from sim.engine.clocks import NEVER
 from sim.engine.growable import Growable, GrowableColumn
 from sim.engine.incidents import Incidents
 from sim.engine.machine import MachineState
@@ -54,11 +54,10 @@ class Block:
         self._id = Growable(np.int64)
         self._parent = Growable(np.int64)
         self._segments = [Growable(np.int8) for _ in population.segmentations]
-        tokens = Tokens(lambda: self.births, lambda: self.segments, self.name)
         self.machine: MachineState | None = None
         if population.machine is not None:
             storm = incidents.storm(self, f"{population.name}_lifecycle")
-            self.machine = MachineState(population.machine, tokens, horizon, storm=storm)
+            self.machine = MachineState(population.machine, self, horizon, storm=storm)
         self.spells: dict[int, MachineState] = {}
         """The incidents that befall the entities one by one, by number."""
         self.weights = [

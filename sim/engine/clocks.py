@@ -6,7 +6,7 @@ Shedler 1979), so times of exit are exact and owe nothing to the tick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,13 +28,41 @@ Times = NDArray[np.int64]
 _LONGEST = 2.0**60
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """What the machine must know of its tokens, by entity: births, codes of segments, and what to call one."""
+class Tokens(Protocol):
+    """What the machine must know of its tokens, by entity."""
 
-    births: Callable[[], Times]
-    segments: Callable[[], Sequence[NDArray[np.int8]]]
-    name: Callable[[int], str]
+    @property
+    def births(self) -> Times:
+        """When each was born, int64[n] microseconds."""
+
+    @property
+    def segments(self) -> Sequence[NDArray[np.int8]]:
+        """Codes of the segments, int8[n] for each segmentation."""
+
+    def name(self, entity: int) -> str:
+        """What to call one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The one token of a machine that is nobody's in particular, in use since `birth`."""
+
+    called: str
+    birth: int
+
+    @property
+    def births(self) -> Times:
+        """The one birth."""
+        return np.array([self.birth])
+
+    @property
+    def segments(self) -> Sequence[NDArray[np.int8]]:
+        """None."""
+        return ()
+
+    def name(self, entity: int) -> str:
+        """What it is called."""
+        return self.called
 
 
 class Storm(Protocol):
@@ -78,7 +106,7 @@ class Clock:
             return _later(times, hazard.inverse(rng.standard_exponential(len(times))))
         scale = np.full(len(entities), self._ceiling)
         for number, factors in self._segments:
-            scale *= factors[tokens.segments()[number][entities]]
+            scale *= factors[tokens.segments[number][entities]]
         at_risk = np.flatnonzero(scale > 0)
         leave = np.full(len(entities), NEVER)
         cumulative = np.zeros(len(at_risk))
@@ -107,7 +135,7 @@ class Clock:
         )
 
     def _factor(self, times: Times, entities: Indices, tokens: Tokens) -> NDArray[np.float64]:
-        births = tokens.births()[entities]
+        births = tokens.births[entities]
         factor = np.ones(len(times)) if self._storm is None else self._storm.at(entities, times)
         if self.exit.curve is not None:
             factor *= self.exit.curve.at(times)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import strings
-from sim.engine.clocks import NEVER, Tokens
+from sim.engine.clocks import NEVER, Alone
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness, dice
 from sim.engine.states import StateEffect
@@ -178,11 +178,10 @@ def _spans(model: Model, incident: Incident, randomness: Randomness) -> Spans:
     if incident.spans is not None:
         return incident.spans
     assert incident.machine is not None
-    start = np.array([model.start])
-    tokens = Tokens(lambda: start, lambda: [], lambda _: incident.name)
+    tokens = Alone(incident.name, model.start)
     machine = MachineState(incident.machine, tokens, (model.start, model.end))
     rng = randomness.generator(f"{incident.name}/incident")
-    machine.enter(start, rng)
+    machine.enter(tokens.births, rng)
     machine.open()
     machine.advance(model.end, rng)
     _, begins, ends = onsets(machine, int(NEVER))

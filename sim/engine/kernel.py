@@ -54,11 +54,13 @@ def guarded(process: Generator[simpy.Event, Any, Any]) -> Generator[simpy.Event,
         raise _Failure(error) from error
 
 
-def run(world: World, processes: Sequence[UserProcess]) -> Iterator[Batch]:
-    """All batches of a run, window by window, by rank within each."""
+def run(world: World, processes: Sequence[UserProcess], since: int = 0) -> Iterator[Batch]:
+    """All batches of a run, window by window, by rank within each; from the window of number `since` on, before which
+    the world stands.
+    """
     model = world.model
-    ticks = list(windows(model.start, model.end, model.tick))
-    env = simpy.Environment(initial_time=model.start)
+    ticks = list(windows(model.start, model.end, model.tick))[since:]
+    env = simpy.Environment(initial_time=ticks[0].start if ticks else model.end)
     for component in world.components:
         env.process(guarded(live(env, component, world, ticks)))
     views = [BlockView(env, world, process, index) for process in processes for index in sorted(world.own)]

@@ -44,6 +44,10 @@ class StateEffect:
         """The smallest and the largest factor of each entity in the present window."""
         return self._machine.extremes(self._holders(entities), self._factors)
 
+    def allows(self, entities: Indices, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether entities are in states with a factor above 0 at times of the present window: bool[n]."""
+        return np.asarray(self.at(entities, times) > 0)
+
     def at(self, entities: Indices, times: NDArray[np.int64]) -> NDArray[np.float64]:
         """The factor at exact times in the present window."""
         return self._factors[self._machine.state_at(self._holders(entities), times)]

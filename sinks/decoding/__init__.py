@@ -5,6 +5,7 @@ shape      columns in the types of a stream, whatever a format has made of them
 texts      what text formats write for values that they have no type for
 framing    the number of a schema before each message
 json       JSON objects to columns, of a stream or of anybody
+csv        lines of CSV to columns
 avro       Avro records to columns
 avro_types what Avro schemas say, in types of Arrow
 protobuf   Protobuf messages to columns

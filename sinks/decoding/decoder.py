@@ -27,7 +27,7 @@ from sinks.formats.protobuf_schema import wire_type
 from sinks.formats.versions import versions
 from sinks.formats.wire import Wire
 
-FORMATS = ("json", "avro", "protobuf", "jsonschema")
+FORMATS = ("json", "avro", "protobuf", "jsonschema", "csv")
 """Formats that can be read back."""
 
 LANGUAGES = {"avro": "AVRO", "protobuf": "PROTOBUF", "jsonschema": "JSON"}
@@ -126,6 +126,9 @@ class Tables:
         if writing.form in ("avro", "protobuf") and writing.lookup is None and not writing.schema:
             text = "messages without a registry's number do not say what they are made of"
             raise ParameterError(f"format={writing.form}: {text}: give registry=URL or schema=FILE")
+        if writing.form == "csv":
+            text = "lines do not say which columns they have; verify and check know them from the scenario"
+            raise ParameterError(f"format=csv: {text}")
         self._writing = writing
         self._parsers = _Parsers(writing)
         self._opened = opened(writing.envelope, name)
@@ -189,9 +192,13 @@ def _parser(form: str, known: Known, path: tuple[int, ...]) -> Parser:
 
 def _bare(writing: Writing, stream: Stream, run: Run) -> list[tuple[int, Parser]] | None:
     """Parsers by the instants from which on messages without a number are so; None where they need none."""
-    if writing.lookup is not None or writing.form not in ("avro", "protobuf"):
+    if writing.lookup is not None or writing.form not in ("avro", "protobuf", "csv"):
         return None
     kind = ENVELOPES[writing.envelope]
+    if writing.form == "csv":
+        from sinks.decoding.csv import Csv
+
+        return [(start, Csv(own.schema)) for start, own in versions(stream, run.start, run.end)]
     if writing.form == "protobuf":
         from sinks.decoding.protobuf import Protobuf
         from sinks.formats.protobuf import Protobuf as Format

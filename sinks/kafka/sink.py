@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from sinks.kafka.client import Client
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.listening import Listening
 from sinks.kafka.messages import Encoder, Messages
+from sinks.kafka.overlap import ahead
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.schemas import patient
 from sinks.kafka.settings import resolve
@@ -81,6 +83,7 @@ class Kafka(Sink):
         self._there: dict[str, int] = {}
         self._encoders: dict[str, Encoder] = {}
         self._pending: list[Batch] = []
+        self._thread = ThreadPoolExecutor(1, "datagen-kafka-encoder")
         self._by_count: dict[int, Partitions] = {}
         self.staged = 0
         """Facts that were encoded ahead of their time."""
@@ -156,18 +159,27 @@ class Kafka(Sink):
     def _commit(self, watermark: int) -> None:
         assert self._client is not None
         pending, self._pending = self._pending, []
-        # One thread for both: encoding on another loses more by waiting for the interpreter's lock than it gains
-        # (0.72 of a bare produce loop instead of 0.82, on two cores).
-        for number, group in enumerate(slices(pending, SLICE), 1):
-            for batch in group:
-                for messages in self._encoders[batch.stream.name].encode(batch, not self._client.groups):
-                    self._send(messages)
-                self._there[batch.stream.name] += len(batch)
+        groups = slices(pending, SLICE)
+        # Compiled code sends without the interpreter's lock, so that another thread encodes meanwhile. A loop in Python
+        # would lose more by waiting for that lock than it gains (0.72 of a bare produce loop instead of 0.82).
+        encoded = ahead(self._encode, groups, self._thread) if self._client.groups else map(self._encode, groups)
+        for number, group in enumerate(encoded, 1):
+            for stream, count, messages in group:
+                for part in messages:
+                    self._send(part)
+                self._there[stream] += count
             if number % AT_MOST == 0:
                 self._commit_transaction()
         self._commit_transaction()
         self._client.producer.poll(0)
         self._client.check()
+
+    def _encode(self, group: list[Batch]) -> list[tuple[str, int, list[Messages]]]:
+        """The messages of each batch, with the name of its stream and its number of facts."""
+        assert self._client is not None
+        whole, names = self._client.groups, [batch.stream.name for batch in group]
+        made = [self._encoders[name].encode(batch, not whole) for name, batch in zip(names, group, strict=True)]
+        return [*zip(names, map(len, group), made, strict=True)]
 
     def _commit_transaction(self) -> None:
         if self._transactions is not None and self._checkpoints is not None:
@@ -200,6 +212,7 @@ class Kafka(Sink):
         return _Encoded(self, batches, due)
 
     def _close(self, sound: bool) -> Report:
+        self._thread.shutdown()
         client, facts = self._client, self.committed
         if client is None:
             return Report(facts, until=self.watermark)

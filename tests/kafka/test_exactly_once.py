@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 
 import pytest
-from commands import start
+from commands import start, wait_for
 
 import sim
 from tests.kafka.broker import Broker
@@ -62,6 +62,27 @@ def test_every_fact_is_seen_once_and_in_order_however_often_the_run_is_killed(pa
         to = f"kafka://{address}?prefix={own}&partitions=3&exactly_once=true"
         kills += killed_until_done(chance, small, "--to", to, "--resume", "-q", *pace)
         assert_every_fact_once(address, own, small)
+
+
+def test_a_killed_run_goes_on_from_snapshots_as_from_the_beginning(small, address, prefix, tmp_path):
+    to = f"kafka://{address}?prefix={prefix}&partitions=3&exactly_once=true"
+    words = ("run", small, "--to", to, "--resume", "--state", str(tmp_path / "state"), "-q")
+    before = "import sim.engine.snapshots as s; s.EVERY = 5000"
+    process = start(*words, "--rate", "10k/s", before=before)
+    # The simulation is ahead of what is committed: the first of these is of use once there are some more.
+    assert wait_for(lambda: any(int(path.stem[-8:]) > 40 for path in tmp_path.glob("state/*.snapshot")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    # What is found is no more than was committed, so that nothing is left out; what is read shows whether that is so.
+    process = start(
+        *words,
+        before=before + "; f = s.Snapshots.find; "
+        "s.Snapshots.find = lambda *given: [found := f(*given), print('from', found.windows)][0]",
+    )
+    stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout.startswith("from")) == (0, True), stderr
+    assert_every_fact_once(address, prefix, small)
+    assert not (tmp_path / "state").exists()
 
 
 def killed_until_done(chance, *words):

@@ -1,13 +1,16 @@
-"""Times that are relative to now, in a run that is gone on with: they are those of the first process."""
+"""Going on with a run: what times relative to now mean then, and where snapshots of the simulation are kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sim.cli.jobs.job import beside
 from sim.cli.terminal import when
+from sim.errors import ParameterError
 
 if TYPE_CHECKING:
+    from sim.cli.jobs.execute import Execution
     from sim.cli.jobs.job import Job
     from sinks.contract import Past, Sink
 
@@ -34,3 +37,22 @@ def past_of(job: Job, sinks: Sequence[Sink], texts: Mapping[str, str | None]) ->
 
     name = load(job.scenario, job.overrides).name
     return next((past for sink in sinks if (past := sink.last_run(name)) is not None), None)
+
+
+def state_of(asked: str | None, job: Job, sink: Sink, faulty: bool, execution: Execution) -> str | None:
+    """The folder for snapshots of the simulation: what the user says, or else beside files; None where none are kept.
+
+    `faulty` says that faults are injected. Raises ParameterError where the user asks for some that would be of no use.
+    """
+    reason = ""
+    if not sink.resumable:
+        reason = sink.unresumable
+    elif faulty:
+        reason = "where faults are injected, everything is simulated again, for what is late by then; see --no-faults"
+    elif execution.live is not None:
+        reason = "a run that goes on live is simulated again: it has no use for snapshots"
+    elif execution.workers > 1 and execution.merges(sink):
+        reason = "with a limit or a pace, the facts of several workers are merged: only one can keep snapshots"
+    if asked is not None and reason:
+        raise ParameterError(f"--state {asked}: {reason}")
+    return None if reason else asked or beside(sink, "state")

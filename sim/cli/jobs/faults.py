@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sim.cli.jobs.job import beside
 from sim.delivery.remarks import LOGGER
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ def place_of(ledger: str | None, sink: Sink, faults: bool) -> str | None:
         return f"parquet:{ledger}"
     if not faults:
         return None
-    if sink.target.scheme in ("parquet", "csv", "avro"):
+    if (place := beside(sink, "ledger")) is not None:
         mode = sink.target.options.get("mode")
-        return f"parquet:{sink.target.location.rstrip('/')}.ledger" + (f"?mode={mode}" if mode else "")
+        return f"parquet:{place}" + (f"?mode={mode}" if mode else "")
     logging.getLogger(LOGGER).warning("faults are injected, and nobody will know which: --ledger DIR keeps account")
     return None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from sim.errors import ParameterError, SimulationError
 
 if TYPE_CHECKING:
-    from sim.batch import Batch
     from sim.delivery.pipeline import Outcome
     from sim.delivery.workers import Link
+    from sim.engine.simulate import Simulation
     from sim.model.model import Model
     from sinks.contract import Run, Sink
 
@@ -39,7 +40,8 @@ class Job:
 
     `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
     `faults` says whether those of the scenario are injected, `ledger` is the URL of the sink that takes the ledger
-    (None: there is none), and `span` the length of the windows in it, in microseconds.
+    (None: there is none), and `span` the length of the windows in it, in microseconds. `state` is the folder in which
+    snapshots of the simulation are kept (None: nowhere).
     """
 
     scenario: str
@@ -54,6 +56,7 @@ class Job:
     faults: bool = True
     ledger: str | None = None
     span: int = HOUR
+    state: str | None = None
 
     def model(self) -> Model:
         """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
@@ -67,11 +70,11 @@ class Job:
             raise SimulationError(f"{self.scenario}: the scenario was changed while the workers started")
         return model
 
-    def batches(self, model: Model) -> Iterator[Batch]:
+    def batches(self, model: Model) -> Simulation:
         """The facts of the job's shard, window by window."""
-        from sim.engine.simulate import simulate
+        from sim.engine.simulate import Simulation
 
-        return iter(simulate(model, seed=self.seed, shard=self.shard))
+        return Simulation(model, self.seed, self.shard, None if self.state is None else Path(self.state))
 
     def run(self, model: Model) -> Run:
         """Which facts these are, for the sink."""
@@ -104,6 +107,13 @@ class Job:
         count = max(1, min(workers, model.blocks // shards))
         told = replace(self, digest=model.digest, compiled=_pickled(model))
         return [replace(told, shard=(shard + shards * i, shards * count)) for i in range(count)]
+
+
+def beside(sink: Sink, suffix: str) -> str | None:
+    """The folder next to the one that a sink writes its files into: `out.ledger` to `out`; None for other sinks."""
+    if sink.target.scheme not in ("parquet", "csv", "avro"):
+        return None
+    return f"{sink.target.location.rstrip('/')}.{suffix}"
 
 
 def _pickled(model: Model) -> bytes | None:
