@@ -88,7 +88,7 @@ WORLD: dict[str, Any] = {
         "complaint": {
             "parent": "licence",
             "arrivals": {
-                "on": {"stream": "fee", "probability": 0.4, "after": {"type": "gamma", "mean": "4d", "shape": 2}}
+                "on": {"stream": "inquiry", "probability": 0.4, "after": {"type": "gamma", "mean": "4d", "shape": 2}}
             },
             "lifecycle": {
                 "initial": "open",
@@ -121,6 +121,7 @@ WORLD: dict[str, Any] = {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
         },
+        "inquiry": {"entity": "licence", "rate": "0.8/month"},
         "letter": {"entity": "complaint", "rate": "1/month"},
         "fee": {
             "entity": "licence",

@@ -43,7 +43,7 @@ HELP = scenario(
 )
 TICKET = "entities.ticket.arrivals"
 OTHERWISE = {
-    "followers": (f"{TICKET}.on.probability", 0.5),
+    "followers": (f"{TICKET}.on.probability", 0.6),
     "delays": (f"{TICKET}.on.after.mean", "9d"),
     "follower_counts": ("processes.parcel.start.on.probability", 0.8),
     "uncaused": ("processes.survey.start.on.after", "3d"),
@@ -160,7 +160,8 @@ def test_what_a_fact_has_led_to_first_it_does_not_lead_to_again():
 
 
 def test_another_time_until_a_change_of_state_is_found():
-    later = changed(MOOD, f"{STATES}.cross.transitions.0.on.after.shape", 8)
+    after = {"type": "gamma", "mean": "25d", "shape": 10}
+    later = changed(MOOD, f"{STATES}.cross.transitions.0.on.after", after)
     assert "delays" in failed("pushes", later, moods())
 
 
