@@ -2,9 +2,9 @@
 
     open -> ((write* | stage -> emit*) -> commit)* -> close
 
-One thread at a time calls a sink; `stage` alone may be called beside the others. `open` comes once; then windows of
-simulated time follow each other: `write` receives the window's batches by the rank of their streams, each sorted by
-event time and id, and `commit(watermark)` says that the window is whole. Where facts are to leave when they are due,
+One thread at a time calls a sink; `prepare` and `stage` alone may be called beside the others. `open` comes once; then
+windows of simulated time follow each other: `write` receives the window's batches by the rank of their streams, each
+sorted by event time and id, and `commit(watermark)` says that the window is whole. Where facts are to leave when they are due,
 `stage` takes some of them ahead of their time, encoded as far as the sink can, and `emit` lets more and more of them
 go. `close` ends it; nothing follows close.
 
@@ -187,6 +187,13 @@ class Sink(ABC):
         self._state = "open"
 
     @final
+    def prepare(self, batches: Sequence[Batch]) -> None:
+        """Hear of the batches of one of the next windows, which `write` will bring, in order: a sink that takes long to
+        encode may begin. May be called from another thread than the other verbs.
+        """
+        self._prepare([batch for batch in batches if len(batch)])
+
+    @final
     def stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
         """Encode facts that will leave by `emit`. `due` are the instants at which they are meant to leave, in their
         total order: microseconds since the epoch, by the clock of the wall, int64[n].
@@ -290,6 +297,9 @@ class Sink(ABC):
     @abstractmethod
     def _write(self, batch: Batch) -> None:
         """Take a batch of at least one fact."""
+
+    def _prepare(self, batches: Sequence[Batch]) -> None:  # noqa: B027 - not all have a use for it
+        """Begin to encode batches of at least one fact each."""
 
     def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
         """Encode facts; without a way of its own, a sink gets them by `_write` when the last of them is due."""
