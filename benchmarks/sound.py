@@ -221,4 +221,51 @@ ARRIVALS = _world(
 )
 """Births at a rate, by diffusion, and of those that come with a parent."""
 
-WORLDS: Mapping[str, dict[str, Any]] = {world["name"]: world for world in (VALUES, RATES, LIVES, CASES, ARRIVALS)}
+JOURNEYS = _world(
+    "journeys",
+    entities={"visitor": {"initial": {"count": 150}}},
+    processes={
+        "journey": {
+            "entity": "visitor",
+            "start": {"rate": "1/month"},
+            "first": {"search": 0.4, "social": 0.4, "email": 0.2},
+            "after": _mean("1d"),
+            "steps": {
+                "search": {"next": {"search": 0.2, "social": 0.1, "sale": 0.2}},
+                "social": {"next": {"search": 0.3, "email": 0.2, "sale": 0.1}},
+                "email": {"next": {"search": 0.4, "sale": 0.15}},
+                "sale": {},
+            },
+            "conversions": ["sale"],
+        }
+    },
+)
+"""Journeys over touchpoints, some of which convert."""
+
+SCHEDULES = _world(
+    "schedules",
+    entities={
+        "account": {
+            "initial": {"count": 60, "age": _mean("100d")},
+            "lifecycle": {
+                "initial": "open",
+                "states": {
+                    "open": {"transitions": [{"to": "frozen", "hazard": "20%/month"}]},
+                    "frozen": {"transitions": [{"to": "open", "hazard": "70%/month"}]},
+                },
+            },
+        }
+    },
+    streams={
+        "bill": {
+            "entity": "account",
+            "every": {"period": "10 days", "probability": 0.8, "jitter": _mean("12h")},
+            "states": ["open"],
+        },
+    },
+)
+"""What is on a schedule, with a probability and late."""
+
+WORLDS: Mapping[str, dict[str, Any]] = {
+    world["name"]: world for world in (VALUES, RATES, LIVES, CASES, JOURNEYS, ARRIVALS, SCHEDULES)
+}

@@ -24,11 +24,14 @@ def test_sound_worlds_have_all_kinds_of_behaviour():
     checks = {name.split()[0] for name in false_alarms.measure(1)["checks"]}
     of_rates = {"rate", "segments", "states", "ages", "time", "cohorts", "hours", "weekdays"}
     of_lives = {"hazard", "hazard_segments", "hazard_time", "hazard_ages", "hazard_waiting", "dwell", "dwell_time"}
+    of_lives |= {"survival"}
     of_births = {"births", "births_time", "adoption", "delay"}
     of_cases = {"ways", "way_segments", "way_time", "first_steps", "delays", "service_times"}
+    of_journeys = {"conversions", "attribution_shares", "removal_effects"}
     of_followers = {"followers", "follower_counts"}
     of_values = {"value_segments", "value_ages", "value_time", "shares", "null_shares", "distributions"}
-    assert of_rates | of_lives | of_births | of_cases | of_followers | of_values <= checks
+    on_schedules = {"scheduled", "jitter"}
+    assert of_rates | of_lives | of_births | of_cases | of_journeys | of_followers | of_values | on_schedules <= checks
 
 
 def _smaller(finding):

@@ -28,11 +28,12 @@ FAULTS = "the scenario injects faults into the delivery of this stream"
 
 @dataclass(slots=True)
 class _Tally:
-    """What one pass over a stream has found so far."""
+    """What one pass over a stream has found so far; the first `held` of `ids` have been seen."""
 
+    ids: Whole
+    held: int = 0
     last: int = -(2**63)
     backwards: int = 0
-    ids: list[Whole] = field(default_factory=list)
     orphans: dict[str, int] = field(default_factory=dict)
     early: dict[str, int] = field(default_factory=dict)
 
@@ -80,7 +81,8 @@ def _whole(subject: Subject, name: str | None) -> bool:
 
 
 def _pass(scope: Scope, subject: Subject, births: Mapping[str, Births]) -> _Tally:
-    tally, table = _Tally(), scope.dataset.tables[subject.name]
+    hold = _whole(subject, subject.id) and subject.rows <= HELD
+    tally, table = _Tally(np.empty(subject.rows if hold else 0, np.int64)), scope.dataset.tables[subject.name]
     if not (subject.timed or births or _whole(subject, subject.id)):
         return tally
     for parts in _sequences(table):
@@ -116,8 +118,10 @@ def _note(chunk: pa.RecordBatch, subject: Subject, births: Mapping[str, Births],
     times, moments = numbers(chunk.column(0)), numbers(chunk.column(1))
     tally.backwards += int(times[0] < tally.last) + int(np.count_nonzero(times[1:] < times[:-1]))
     tally.last = int(times[-1])
-    if subject.rows <= HELD and _whole(subject, subject.id):
-        tally.ids.append(numbers(chunk.column(2).drop_null()))
+    if len(tally.ids):
+        ids = numbers(chunk.column(2).drop_null())
+        tally.ids[tally.held : tally.held + len(ids)] = ids
+        tally.held += len(ids)
     for place, (name, known) in enumerate(births.items(), 3):
         present = chunk.column(place).is_valid().to_numpy(zero_copy_only=False)
         born = known.at(numbers(chunk.column(place)))
@@ -132,7 +136,7 @@ def _unique(scope: Scope, subject: Subject, tally: _Tally) -> Iterator[Finding]:
         return
     place = f"{subject.name}.{subject.id}"
     if _whole(subject, subject.id) and subject.rows <= HELD:
-        ids = np.concatenate([np.zeros(0, np.int64), *tally.ids])
+        ids = tally.ids[: tally.held]
         ids.sort()
         again = ids[1:][ids[1:] == ids[:-1]]
         twice, example = len(again), int(again[0]) if len(again) else 0
