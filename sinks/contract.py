@@ -4,9 +4,10 @@
 
 One thread at a time calls a sink; `prepare` and `stage` alone may be called beside the others. `open` comes once; then
 windows of simulated time follow each other: `write` receives the window's batches by the rank of their streams, each
-sorted by event time and id, and `commit(watermark)` says that the window is whole. Where facts are to leave when they are due,
-`stage` takes some of them ahead of their time, encoded as far as the sink can, and `emit` lets more and more of them
-go. `close` ends it; nothing follows close.
+sorted by event time and id, and `commit(watermark)` says that the window is whole. `prepare` tells of them beforehand.
+Where facts are to leave when they are due, `stage` takes some of them ahead of their time, encoded as far as the sink
+can, and `emit` lets more and more of them go. `settle` asks that a later process finds all that is committed. `close`
+ends it; nothing follows close.
 
 What was written after the last `commit` is not part of the output: `close` drops it. So a run that is interrupted, or
 that fails in the middle of a window, just closes the sink: there is no verb for that, and no half-written window or
