@@ -6,7 +6,7 @@ COPY sim sim
 COPY sinks sinks
 COPY scenarios scenarios
 # What checks data and draws reports is left out: it would double the image of a tool that streams.
-RUN python -m venv /opt/datagen && /opt/datagen/bin/pip install --no-cache-dir ".[avro,chart,fast,metrics,protobuf,registry]"
+RUN python -m venv /opt/datagen && /opt/datagen/bin/pip install --no-cache-dir ".[avro,fast,metrics,protobuf,registry]"
 
 FROM python:3.12-slim
 COPY --from=build /opt/datagen /opt/datagen

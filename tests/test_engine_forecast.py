@@ -227,6 +227,36 @@ def test_a_pilot_is_as_large_as_it_need_be_and_never_a_run():
     assert first.seed != small.seed
 
 
+def test_a_pilot_of_few_roots_has_more_of_them_than_a_run():
+    few = model(acting(13, "40/hour"))
+    thorough, quick = (first_pilot(few, SEED, budget).scales[0] for budget in (600_000, 100_000))
+    assert thorough == pytest.approx(48 / 13, rel=0.01)
+    assert quick == pytest.approx(24 / 13, rel=0.01)
+
+
+def test_what_a_small_pilot_has_not_seen_may_still_happen():
+    lucky = {**LIFE, "states": {**LIFE["states"], "on": {"transitions": [{"to": "off", "hazard": "0.0001%/year"}]}}}
+    found = forecast(model(acting(2000, "2/day", {"lifecycle": lucky})), SEED, quick=True)
+    users = found.populations[0]
+    for remain, leaves in zip(users.states["on"], users.states["off"], strict=True):
+        assert remain.low < remain.high == 2000
+        assert (leaves.mean, leaves.low) == (0, 0)
+        assert 1 <= leaves.high <= 60
+    assert {(own.low, own.high) for own in users.alive} == {(2000, 2000)}
+
+
+def test_clumps_that_come_in_some_month_may_come_in_any():
+    families = scenario(
+        end="2024-05-01",
+        entities={
+            "house": {"arrivals": {"rate": "1/month"}},
+            "sensor": {"parent": "house", "arrivals": {"per_parent": {"type": "fixed", "n": 20}}},
+        },
+    )
+    found = next(stream for stream in forecast(model(families), SEED, quick=True).streams if stream.name == "sensor")
+    assert min(month.high for month in found.months) >= 40
+
+
 def test_the_same_seed_gives_the_same_forecast_and_another_one_another():
     world = model(FAMILIES)
     one, again, other = (replace(forecast(world, seed), seconds=0.0) for seed in (SEED, SEED, SEED + 1))

@@ -63,5 +63,5 @@ def plan(
         console.print(table)
     for line in (tables.NOTE, *tables.pace_lines(expected, weights), *tables.lines(expected)):
         console.print(line, markup=False, soft_wrap=True)
-    for text in drawing.charts(expected, model.start) if chart else ():
+    for text in drawing.charts(model, expected) if chart else ():
         console.print(f"\n{text}", markup=False, soft_wrap=True)

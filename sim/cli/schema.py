@@ -12,6 +12,8 @@ from sim.cli.terminal.values import parse_overrides
 from sim.errors import ParameterError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sinks.formats import Format
 
 
@@ -33,6 +35,9 @@ def schema(
     namespace: Annotated[str, typer.Option(help="What names of types begin with, if not datagen.SCENARIO.")] = "",
     key: Annotated[bool, typer.Option("--key", help="The schema of the key instead.")] = False,
     version: Version = None,
+    references: Annotated[
+        bool, typer.Option("--references", help="All that references=true registers, one JSON object a schema.")
+    ] = False,
     override: Override = None,
 ) -> None:
     """Print the JSON Schema of the scenario language, or the schema of a stream's facts.
@@ -57,8 +62,22 @@ def schema(
     made = _formats(scenario, stream, form, envelope, namespace, key, override or [])
     if version is not None and version > len(made):
         raise ParameterError(f"--version {version}: stream {stream!r} has {len(made)} within the scenario")
-    text = made[(version or len(made)) - 1].schema
+    chosen = made[(version or len(made)) - 1]
+    if references:
+        for line in _pieces(chosen):
+            typer.echo(line)
+        return
+    text = chosen.schema
     typer.echo(json.dumps(json.loads(text), indent=2, ensure_ascii=False) if text.startswith("{") else text.rstrip())
+
+
+def _pieces(form: Format) -> Iterator[str]:
+    """What has to be registered, in this order: the types under their names, at last the schema that refers to them."""
+    *inner, own = form.pieces
+    for piece in (*inner, own):
+        subject = {} if piece is own else {"subject": piece.name}
+        body = {"schemaType": form.language, "schema": piece.text, "references": list(piece.needs)}
+        yield json.dumps(subject | body, ensure_ascii=False)
 
 
 def _formats(

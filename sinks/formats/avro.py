@@ -20,6 +20,7 @@ from sim.errors import MissingExtra
 from sinks.formats.avro_schema import is_wide, record, wire, wire_type
 from sinks.formats.format import NAMESPACE, Format, messages
 from sinks.formats.normal import type_name
+from sinks.formats.pieces import Piece, avro_pieces
 from sinks.formats.wire import Wire
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class Avro(Format):
     def full_name(self) -> str:
         """Namespace and name of the record."""
         return f"{self.namespace}.{self._record['name']}"
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The record and those inside it."""
+        return avro_pieces(self._record)
 
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The record of each row of `data`, after the header, in order."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from sinks.formats.pieces import Piece
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -52,6 +54,13 @@ class Format(ABC):
     def full_name(self) -> str:
         """The name of the type of the facts, with its namespace; empty where the format has no schema."""
         return ""
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The same schema with the types of objects inside it as schemas of their own, before those that refer to them;
+        the one of the facts is the last.
+        """
+        return [Piece(self.full_name, self.schema)]
 
     def framing(self, schema_id: int) -> bytes:
         """What stands before each message whose schema a registry knows by that number: Confluent's wire format."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 from sinks.formats.format import NAMESPACE, messages
 from sinks.formats.json import Json
 from sinks.formats.normal import LOGICAL, always, description, said, type_name
+from sinks.formats.pieces import Piece, Taken
 
 if TYPE_CHECKING:
     from sim.batch import Stream
@@ -44,6 +45,13 @@ class JsonSchema(Json):
     def full_name(self) -> str:
         """Namespace and name of the objects; the schema's title."""
         return f"{self.namespace}.{type_name(self.stream.name)}"
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The schema and those of the objects inside it."""
+        taken = Taken()
+        top = _members_apart(self._schema, self.full_name, taken)
+        return taken.whole(self.full_name, top)
 
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The object of each row of `data`, after the header, in order."""
@@ -95,3 +103,26 @@ def _text(kind: pa.DataType) -> Schema:
         return {"format": "duration"}
     is_bytes = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
     return {"contentEncoding": "base64"} if is_bytes else {}
+
+
+def _members_apart(schema: Schema, place: str, taken: Taken) -> Schema:
+    """The schema of an object, with references to those of the objects inside it, which are named after `place`."""
+    names: list[str] = []
+    found = {}
+    for name, member in schema["properties"].items():
+        names.append(type_name(name, names))
+        found[name] = _apart(member, f"{place}.{names[-1]}", taken)
+    return schema | {"properties": found}
+
+
+def _apart(schema: Schema, name: str, taken: Taken) -> Schema:
+    if "items" in schema:
+        return schema | {"items": _apart(schema["items"], name, taken)}
+    if "properties" not in schema:
+        return schema
+    taken.begin()
+    body = {key: value for key, value in schema.items() if key != "description"} | {"type": "object"}
+    taken.end(f"{name}.json", _members_apart({"$schema": DRAFT, "title": name} | body, name, taken))
+    about = {"description": schema["description"]} if "description" in schema else {}
+    reference = {"$ref": f"{name}.json"}
+    return about | ({"oneOf": [{"type": "null"}, reference]} if "null" in schema["type"] else reference)

@@ -15,6 +15,7 @@ from sinks.formats import protobuf_schema as proto
 from sinks.formats.format import NAMESPACE, Format, messages
 from sinks.formats.lists import repeatable
 from sinks.formats.normal import type_name
+from sinks.formats.pieces import Piece
 from sinks.formats.wire import Wire
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ class Protobuf(Format):
     def schema(self) -> str:
         """The .proto file."""
         return proto.text(self._message, self.namespace)
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """The file and those of the messages inside the message."""
+        return proto.pieces(self._message, self.namespace)
 
     @property
     def full_name(self) -> str:

@@ -7,13 +7,14 @@ they are null and drop the nulls in them; a list in a list stands in a message w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sinks.formats.normal import description, legal_names, said, type_name
+from sinks.formats.pieces import Piece
 from sinks.formats.versions import NUMBER
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Part:
     @property
     def is_optional(self) -> bool:
         """Whether it needs the word to be told from its default."""
-        return not self.repeated and self.inner is None and self.kind not in _KNOWN
+        return not self.repeated and self.inner is None and "." not in self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,39 @@ def wire_type(kind: pa.DataType) -> pa.DataType:
     return pa.string() if types.is_date(kind) or types.is_time(kind) or types.is_decimal(kind) else kind
 
 
-def text(top: Message, package: str) -> str:
-    """The .proto file with that one message."""
+def text(top: Message, package: str, needs: Sequence[str] = ()) -> str:
+    """The .proto file with that one message; `needs` are files of ours that it imports."""
     head = ['syntax = "proto3";', "", f"package {package};", ""]
     head += [f'import "google/protobuf/{file}.proto";' for file in _imports(top)]
+    head += [f'import "{name}";' for name in needs]
     return "\n".join([*head, "", *_lines(top), ""])
+
+
+def pieces(top: Message, package: str) -> list[Piece]:
+    """The file of the message and, before it, those of the messages inside it, which have packages of their own."""
+    # A package may not be called as a message is.
+    own = top.name.lower() if top.name.lower() != top.name else f"{top.name}_types"
+    found: list[Piece] = []
+    parts, needs = [], []
+    for part in top.parts:
+        if part.inner is not None:
+            found += pieces(part.inner, f"{package}.{own}")
+            needs.append(found[-1].name)
+            part = replace(part, kind=_absolute(f"{package}.{own}.{part.kind}"), inner=None)
+        parts.append(part)
+    made = text(Message(top.name, parts, top.doc), package, needs)
+    return [*found, Piece(file_name(top, package), made, tuple(needs))]
+
+
+def _absolute(name: str) -> str:
+    """The full name as it has to stand in a field: with a dot where its first part might be found further inside."""
+    first, _, rest = name.partition(".")
+    return f".{name}" if first in rest.split(".") else name
+
+
+def file_name(top: Message, package: str) -> str:
+    """The name by which others import the file of a message."""
+    return f"{package.replace('.', '/')}/{top.name}.proto"
 
 
 def _lines(top: Message) -> Iterator[str]:
@@ -141,7 +170,7 @@ def descriptor(top: Message, package: str) -> FileDescriptorProto:
     """The file that `text` writes, as Protobuf describes files itself."""
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-    file = FileDescriptorProto(name=f"{package.replace('.', '/')}/{top.name}.proto", package=package, syntax="proto3")
+    file = FileDescriptorProto(name=file_name(top, package), package=package, syntax="proto3")
     file.dependency.extend(f"google/protobuf/{name}.proto" for name in _imports(top))
     _describe(top, file.message_type.add(name=top.name), f".{package}.{top.name}")
     return file

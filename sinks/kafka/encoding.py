@@ -59,7 +59,8 @@ class Encoding:
         asked = options.text("registry")
         url = asked or settings.registry.get(f"{REGISTRY}url", "")
         self._check_registry(asked, url)
-        self._registry = Registry(url, settings, register) if url and self._has_schema else None
+        references = self._refers(options, url)
+        self._registry = Registry(url, settings, register, references=references) if url and self._has_schema else None
 
     @property
     def damages(self) -> frozenset[str]:
@@ -86,6 +87,13 @@ class Encoding:
         for option, kind in (("format", self._value), ("key.format", self._key)):
             if not url and kind is not None and kind.name == "jsonschema":
                 raise ParameterError(f"{self._url}: {option}=jsonschema is json with registry=URL, which is missing")
+
+    def _refers(self, options: Options, url: str) -> bool:
+        """Whether the types of objects are to be schemas of their own."""
+        asked = options.flag("references", False)
+        if asked and not (url and self._has_schema):
+            raise ParameterError(f"{self._url}: references=true is for schemas in a registry: it needs registry=URL")
+        return asked
 
     def wait(self, patience: Patience) -> None:
         """Be so patient with a registry that does not answer."""

@@ -34,6 +34,7 @@ FOR_WRITERS = (
     "headers",
     "subject",
     "register",
+    "references",
     "namespace",
     "enqueue",
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import MissingExtra, ParameterError, SinkError
 from sinks.contract import Stopped
 from sinks.decoding.decoder import Known
+from sinks.formats.pieces import Piece
 from sinks.kafka.settings import REGISTRY, Settings
 from sinks.kafka.waiting import Patience, Waiting
 from sinks.words import nearest
@@ -53,18 +54,28 @@ _SHOWN = 400
 class Registry:
     """One schema registry that speaks Confluent's interface.
 
-    `register` says whether new schemas are registered, or only those found that are there. Where it does not answer it
-    is asked again as `patience` says. Raises MissingExtra where the client is not complete, and ParameterError for
+    `register` says whether new schemas are registered, or only those found that are there; `references`, whether the
+    types of objects are schemas of their own, under subjects of their own names. Where it does not answer it is asked
+    again as `patience` says. Raises MissingExtra where the client is not complete, and ParameterError for
     settings that it does not take.
     """
 
-    def __init__(self, url: str, settings: Settings, register: bool, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        register: bool,
+        patience: Patience | None = None,
+        *,
+        references: bool = False,
+    ) -> None:
         if "@" in url:
             text = f"user and password belong into {PREFIX}basic.auth.user.info, not in the URL"
             raise ParameterError(f"registry=: {text}")
         self.url = url
         self._settings = settings
         self._register = register
+        self._references = references
         self.patience = patience or patient(0.0)
         self._client = self._connected(url)
 
@@ -74,24 +85,47 @@ class Registry:
         Raises SinkError, with what the registry says, where it is not compatible with those before it, where the
         registry does not have it and it is not to be registered, or where the registry does not answer.
         """
+        *inner, own = form.pieces if self._references else [Piece(form.full_name, form.schema)]
+        known: dict[str, Any] = {}
+        for piece in inner:
+            known[piece.name] = self._reference(piece, form.language, known)
+        return self._registered(subject, own, form.language, known)[0]
+
+    def _reference(self, piece: Piece, language: str, known: Mapping[str, Any]) -> Any:
+        """What refers to a type that has a schema of its own."""
+        from confluent_kafka.schema_registry import SchemaReference
+
+        version = self._registered(piece.name, piece, language, known, versioned=True)[1]
+        return SchemaReference(piece.name, piece.name, version)
+
+    def _registered(
+        self, subject: str, piece: Piece, language: str, known: Mapping[str, Any], versioned: bool = False
+    ) -> tuple[int, int]:
+        """The number of a schema, and which version it is of its subject, 0 where nobody asks.
+
+        `known` are references to those that it needs.
+        """
         from confluent_kafka.schema_registry import Schema
         from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-        schema = Schema(form.schema, form.language)
+        schema = Schema(piece.text, language, [known[name] for name in piece.needs])
         try:
-            return self.patience.outlast(lambda: self._number(subject, schema), self._passing)
+            return self.patience.outlast(lambda: self._place(subject, schema, versioned), self._passing)
         except SchemaRegistryError as error:
-            raise self._refused(subject, form, error) from None
+            raise self._refused(subject, piece.text, error) from None
         except Stopped:
             raise
         except Exception as error:
             # The client lets the errors of its HTTP library through, whichever that is.
             raise self._broken(error) from None
 
-    def _number(self, subject: str, schema: Any) -> int:
+    def _place(self, subject: str, schema: Any, versioned: bool) -> tuple[int, int]:
         if self._register:
-            return int(self._client.register_schema(subject, schema))
-        return int(self._client.lookup_schema(subject, schema).schema_id)
+            number = int(self._client.register_schema(subject, schema))
+            if not versioned:
+                return number, 0
+        found = self._client.lookup_schema(subject, schema)
+        return int(found.schema_id), int(found.version)
 
     def find(self, number: int) -> Known | None:
         """The schema of that number, with what it refers to; None where the registry has none.
@@ -159,7 +193,7 @@ class Registry:
             found.setdefault("bearer.auth.identity.pool.id", "")
         return found
 
-    def _refused(self, subject: str, form: Format, error: Any) -> SinkError:
+    def _refused(self, subject: str, wanted: str, error: Any) -> SinkError:
         reason = self._settings.redact(str(error.error_message or f"HTTP {error.http_status_code}"))
         if error.http_status_code == _CONFLICT:
             text = f"the schema is not compatible with what is registered: {reason}"
@@ -167,7 +201,7 @@ class Registry:
             text = f"the registry refuses the schema: {reason}"
         elif error.http_status_code == _NOT_FOUND and not self._register:
             text = f"register=false, and the registry does not have this schema: {self._there(subject)}"
-            text += f"; wanted: {_short(form.schema)}"
+            text += f"; wanted: {_short(wanted)}"
         else:
             text = f"HTTP {error.http_status_code}: {reason}"
         return SinkError(f"{self.url}: subject {subject!r}: {text}")

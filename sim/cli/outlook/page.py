@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sim.cli.outlook.chart import happening
+from sim.cli.outlook.chart import civil, happening
 from sim.cli.outlook.tables import NOTE, SPEEDS, count, span
 from sim.cli.terminal.show import clock, instant, short, size
 
@@ -63,17 +63,10 @@ def frame(instants: Sequence[int], estimates: Sequence[Estimate]) -> pl.DataFram
     )
 
 
-def _civil(model: Model, instants: Sequence[int]) -> list[int]:
-    """The same in the scenario's civil time, in which months begin at midnight."""
-    import numpy as np
-
-    return [int(at) for at in model.timeline.local(np.array(instants, dtype=np.int64))]
-
-
 def _facts(made: Page, model: Model, expected: Forecast) -> None:
     from sim.pages.charts import Axis, lines
 
-    begins = _civil(model, [model.start, *expected.months[:-1]])
+    begins = civil(model, [model.start, *expected.months[:-1]])
     zero = Axis(zero=True)
     section = made.section(
         "Facts", "The area holds 95 of 100 runs; who exists at the start is in the table, not in charts."
@@ -110,7 +103,7 @@ def _living(made: Page, model: Model, expected: Forecast) -> None:
     from sim.pages.charts import Axis, areas, lines
 
     section = made.section("Entities", "At the end of each month: who is alive, and in which states.")
-    ends = _civil(model, expected.months)
+    ends = civil(model, expected.months)
     for population in expected.populations:
         own = frame(ends, population.alive)
         band = ("low", "high")

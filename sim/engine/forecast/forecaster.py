@@ -14,7 +14,7 @@ from sim.batch import Batch, Stream
 from sim.engine.forecast.births import exact_births
 from sim.engine.forecast.census import ALIVE, EVERY, NOBODY, Census, Counted
 from sim.engine.forecast.cost import SAMPLE, Samples, Stopwatch, memory
-from sim.engine.forecast.moments import Estimate, Group, Spread, spread, together
+from sim.engine.forecast.moments import Estimate, Group, Spread, capped, spread, together, unseen
 from sim.engine.forecast.pilot import (
     BUDGET,
     QUICK,
@@ -22,6 +22,7 @@ from sim.engine.forecast.pilot import (
     first_pilot,
     more_pilots,
     root_initial,
+    root_of,
     shared_chance,
 )
 from sim.engine.forecast.rush import Rush, busiest_hour, busiest_minute
@@ -184,29 +185,45 @@ class _Forecaster:
         return None
 
     def _population(self, name: str) -> PopulationForecast:
-        machine = self._model.population(name).machine
-        states = {} if machine is None else {s: self._estimates((name, s))[:-1] for s in machine.states}
-        alive = self._estimates((name, ALIVE))[:-1]
-        return PopulationForecast(name, tuple(alive), {state: tuple(found) for state, found in states.items()})
+        population = self._model.population(name)
+        machine = population.machine
+        mortal = machine is not None and bool(machine.terminal.any())
+        found = {"": self._estimates((name, ALIVE), sure=not mortal)[:-1]}
+        for state in machine.states if machine is not None else ():
+            found[state] = self._estimates((name, state), sure=False)[:-1]
+        if population.parent is None and population.arrivals is None:  # nobody comes to those who are there
+            most = float(root_initial(population))
+            found = {state: [capped(own, most) for own in estimates] for state, estimates in found.items()}
+        alive = tuple(found.pop(""))
+        return PopulationForecast(name, alive, {state: tuple(estimates) for state, estimates in found.items()})
 
-    def _estimates(self, what: Counted, stream: Stream | None = None) -> list[Estimate]:
+    def _estimates(self, what: Counted, stream: Stream | None = None, sure: bool = True) -> list[Estimate]:
         """Estimates by month and, last, of the whole run."""
         kept = 1.0 if stream is None else self._kept.get(stream.name, 1.0)
-        parts = [self._spread(what, root, group, kept) for root, group in self._groups(what)]
-        if not parts:
-            return [Estimate(0.0, 0.0, 0.0)] * (len(self._months) + 1)
+        parts = [self._spread(what, root, group, kept, sure) for root, group in self._groups(what)]
+        if not any(part.mean.any() for part in parts):
+            return self._unseen(what, stream)
         if stream is not None and stream.key == "resource":  # so many hours, so many resources
             return [Estimate(float(n), float(n), float(n)) for n in sum((part.mean for part in parts), np.zeros(1))]
         return together(parts, self._shared(what, kept, parts), len(self._censuses))
 
+    def _unseen(self, what: Counted, stream: Stream | None) -> list[Estimate]:
+        """Estimates of what no pilot has seen."""
+        months = len(self._months) + 1
+        if stream is not None and self._model.volumes.get(stream.name, 0.0) > 0:
+            return unseen(months, self._exposure_of(stream))
+        if stream is None and what[1]:
+            return unseen(months, self._exposure[root_of(self._model, what[0]).index])
+        return [Estimate(0.0, 0.0, 0.0)] * months
+
     def _groups(self, what: Counted) -> list[tuple[int, int]]:
         return sorted({key[1:] for census in self._censuses for key in census.sums if key[0] == what})
 
-    def _spread(self, what: Counted, root: int, group: int, kept: float) -> Spread:
+    def _spread(self, what: Counted, root: int, group: int, kept: float, sure: bool) -> Spread:
         empty = np.zeros((len(self._months) + 1, 4))
         sums = sum((census.sums.get((what, root, group), empty) for census in self._censuses), empty)
         size = sum(census.sizes[root, group] for census in self._censuses)
-        return spread(sums, self._group(root, group, size), kept)
+        return spread(sums, self._group(root, group, size), kept, sure)
 
     def _group(self, root: int, group: int, size: int) -> Group:
         """A group of roots, with the number of real worlds that those of the pilots are."""

@@ -60,11 +60,12 @@ def power_sums(counts: Floats) -> Floats:
     return np.array([(counts**power).sum() for power in POWERS])
 
 
-def spread(sums: Floats, group: Group, kept: float = 1.0) -> Spread:
+def spread(sums: Floats, group: Group, kept: float = 1.0, sure: bool = True) -> Spread:
     """The counts of one group, by its `power_sums`, float64[n, 4], of which a share `kept` of the facts was counted.
 
     A pilot that has seen k clumps of facts would have seen k + 1/2 as well (the posterior mean by Jeffreys 1946 for a
-    Poisson rate), which matters where k is small.
+    Poisson rate), which matters where k is small. Where it has seen none in a month, a clump is as large as the largest
+    of other months. Where all roots have the same this is `sure` to be so in every world, or only chance.
     """
     first, second, third, fourth = (sums[:, place] / kept**power for place, power in enumerate(POWERS))
     mean = first / group.exposure
@@ -80,10 +81,23 @@ def spread(sums: Floats, group: Group, kept: float = 1.0) -> Spread:
     own = np.maximum(raw - (1 / kept - 1) * mean, np.minimum(raw, mean))
     excess = np.maximum(fourth - square, 0.0)
     freedom = np.divide(2 * square**2, excess, out=np.full(len(mean), math.inf), where=excess > 0)
-    clump = np.maximum(np.divide(square, first, out=np.zeros_like(first), where=first > 0), 1 / kept)
-    certain = (first > 0) & (square == 0)
+    clumps = np.divide(square, first, out=np.zeros_like(first), where=first > 0)
+    clump = np.maximum(np.where(first > 0, clumps, clumps.max(initial=0.0)), 1 / kept)
+    certain = (first > 0) & (square == 0) & sure
     rare = np.where(certain | (not first.any()), 0.0, 0.5 * clump / group.exposure)
     return Spread(mean, own, raw / group.exposure, freedom, rare, clump * (1 + 1 / group.exposure))
+
+
+def capped(found: Estimate, most: float) -> Estimate:
+    """The estimate of a count that cannot be more than that."""
+    return Estimate(min(found.mean, most), min(found.low, most), min(found.high, most))
+
+
+def unseen(count: int, exposure: float) -> list[Estimate]:
+    """Estimates of `count` numbers of what may happen and did not in so many worlds: after Jeffreys, half a time."""
+    mean = 0.5 / exposure
+    _, high = count_interval(mean, mean * (1 + 1 / exposure))
+    return [Estimate(0.0, 0.0, float(high))] * count
 
 
 def together(parts: list[Spread], shared: Floats | None = None, repeats: int = 1) -> list[Estimate]:

@@ -20,8 +20,10 @@ QUICK = 100_000
 _FIRST = 6
 """The first pilot has one part in so many of them: how many facts a root has is known after it."""
 _MOST = 8.0
-_ROOTS, _FEWEST = 200, 16
-"""Roots of a kind below which its pilot is not made smaller, and below which not even where it has too many facts."""
+_ROOTS, _FEWEST = 200, 48
+"""Roots of a kind that a pilot has, and those that it has even where these have too many facts: half of them if it
+has to be quick. Thirteen buildings say little about how the next thirteen differ, so there may be more than in a run.
+"""
 _WINDOWS = 24
 _SEVERAL, _FEW = 8, 4
 _MANY_WINDOWS = 200
@@ -119,13 +121,14 @@ def _scales(model: Model, volumes: Sequence[float], budget: float) -> list[float
         return [1.0] * len(volumes)
     most = 1.0 if shared_chance(model) else _MOST
     common = min(most, budget / max(sum(volumes), 1.0))
+    fewest = _FEWEST if budget * _FIRST >= BUDGET else _FEWEST / 2
     scales = []
     for population in model.populations:
         root = root_of(model, population.name)
         count = max(root.expected, 1.0)
-        scale = max(common, min(1.0, _ROOTS / count))
+        scale = max(common, _ROOTS / count)
         if volumes[root.index] * scale > 2 * budget:
-            scale = max(2 * budget / volumes[root.index], min(1.0, _FEWEST / count))
+            scale = max(2 * budget / volumes[root.index], fewest / count)
         scales.append(min(scale, most))
     return scales
 

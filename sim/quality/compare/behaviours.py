@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from sim.quality.compare.clustered import Codes
-from sim.quality.compare.columns import Ties, categories, days_of, numbers
 from sim.quality.compare.difference import Difference
 from sim.quality.compare.samples import Side, codes_of
+from sim.quality.compare.values import Ties, categories, days_of, numbers
 from sim.quality.dataset import Dataset
 from sim.quality.tables import quoted
 
@@ -213,13 +213,17 @@ def _moves(stream: str, side: Side) -> tuple[pl.Series, list[Codes]] | None:
 
 
 def _correlation(side: Side, first: str, second: str) -> tuple[float, float] | None:
-    """The correlation and its error: the larger one of leaving out entities, and of leaving out stretches of time."""
+    """The correlation and its error: the largest one of leaving out entities, other things that rows name (products of
+    a catalogue that the other set does not have), and stretches of time.
+    """
     names = dict.fromkeys([first, second, *([side.key] if side.key else []), *([side.time] if side.time else [])])
-    frame = side.frame.select(list(names)).drop_nulls()
+    frame = side.frame.select([*names, *(way for way in side.ways if way not in names)]).drop_nulls(list(names))
     if len(frame) < _LEAST:
         return None
-    groups = codes_of(frame[side.key]) if side.key else np.arange(len(frame))
-    ways = [(groups * 2_654_435_761 % 2**32) % _GROUPS]
+    entities = codes_of(frame[side.key]) if side.key else np.arange(len(frame))
+    named = [codes_of(frame[way]) for way in side.ways if way != side.key]
+    several = [own for own in named if int(own.max()) >= _GROUPS]
+    ways = [(groups * 2_654_435_761 % 2**32) % _GROUPS for groups in (entities, *several)]
     if side.time is not None:
         ways.append(np.asarray(frame[side.time].rank("ordinal").to_numpy() - 1, dtype=np.int64) * _GROUPS // len(frame))
     x, y = (frame[name].rank().to_numpy() for name in (first, second))
