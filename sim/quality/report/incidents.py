@@ -106,7 +106,7 @@ def _compared(section: Section, rates: list[Rated]) -> None:
         schema = {"name": pl.String, "ratio": pl.Float64, "low": pl.Float64, "high": pl.Float64, "declared": pl.Float64}
         frame = pl.DataFrame(shown, schema=schema, orient="row")
         known = frame["declared"].count() > 0
-        wide = frame["high"].max() > WIDE * frame["low"].min()  # type: ignore[operator]
+        wide = max(frame["high"]) > WIDE * min(frame["low"])
         axis = Axis("rate during it, as a multiple of the rate around it", log=wide, zero=True)
         section.chart(
             dots(
