@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from commands import invoke
+from commands import invoke, start, wait_for
 from injections import SHOWN, counted, emptied, faulty, verdict
 
 import sim.delivery.audit.heaps
@@ -100,3 +100,12 @@ def test_equal_rows_count_once_where_they_are_to(tmp_path, monkeypatch):
     for first in range(0, 20_000, 500):
         heaps.add(pl.DataFrame({"id": range(first // 4, first // 4 + 500)}))
     assert sum(map(len, heaps.heaps(False))) == 19_500 // 4 + 500
+
+
+def test_whoever_is_ended_leaves_nothing_behind(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    process = start("verify", str(runs["drop"] / "world.yaml"), "--from", "kafka://127.0.0.1:1?timeout=2min")
+    wait_for(lambda: list(tmp_path.iterdir()))
+    process.terminate()
+    stderr = process.communicate(timeout=30)[1]
+    assert (process.returncode, list(tmp_path.iterdir())) == (143, []), stderr

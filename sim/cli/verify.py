@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.terminal import logs, when
+from sim.cli.terminal import logs, notices, when
 from sim.cli.terminal.options import AsJson, End, LogFormat, Override, Scenario, Seed, Start
 from sim.cli.terminal.summary import QUANTILES
 from sim.cli.terminal.values import parse_overrides, parse_pairs, parse_span
@@ -98,6 +98,7 @@ def verify(
     from sim.cli.recorded.forms import Clocks
     from sim.cli.recorded.sightings import source as opened
 
+    notices.show()
     span = parse_span("--window", window)
     found = opened(source, parse_pairs("-X", setting or []))
     if since is not None and arrived is None:
