@@ -1,7 +1,7 @@
 """Good output, and the ways in which it is broken: each is to be found by the check that is meant for it.
 
 A mutation changes a copy of the output. It names the check that must find it; no other may fail. Where another
-statistic of the same cause cannot but fail, too, `also` names its check, with the reason. To add one, write a function:
+statistic of the same cause may fail, too, `also` names its check, with the reason. To add one, write a function:
 
     @mutation("shares")
     def spain_is_france(output):
@@ -77,6 +77,7 @@ WORLD: dict[str, Any] = {
         "licence": {
             "initial": {"count": 300},
             "arrivals": {"rate": "1/day"},
+            "segments": {"type": {"plain": {"weight": 3}, "special": {"weight": 1}}},
             "lifecycle": {
                 "initial": "valid",
                 "states": {
@@ -233,7 +234,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Mutation:
-    """What is broken, by which check that must be found, and which others must as well, for which reason."""
+    """What is broken, by which check that must be found, and which others may find it as well, for which reason."""
 
     name: str
     breaks: Callable[[Output], None]
