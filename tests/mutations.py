@@ -1,7 +1,7 @@
 """Good output, and the ways in which it is broken: each is to be found by the check that is meant for it.
 
 A mutation changes a copy of the output. It names the check that must find it; no other may fail. Where another
-statistic of the same cause cannot but fail, too, `also` names its check, with the reason. To add one, write a function:
+statistic of the same cause may fail, too, `also` names its check, with the reason. To add one, write a function:
 
     @mutation("shares")
     def spain_is_france(output):
@@ -77,11 +77,25 @@ WORLD: dict[str, Any] = {
         "licence": {
             "initial": {"count": 300},
             "arrivals": {"rate": "1/day"},
+            "segments": {"type": {"plain": {"weight": 3}, "special": {"weight": 1}}},
             "lifecycle": {
                 "initial": "valid",
                 "states": {
                     "valid": {"transitions": [{"to": "expired", "hazard": "15%/month"}]},
                     "expired": {},
+                },
+            },
+        },
+        "complaint": {
+            "parent": "licence",
+            "arrivals": {
+                "on": {"stream": "inquiry", "probability": 0.4, "after": {"type": "gamma", "mean": "4d", "shape": 2}}
+            },
+            "lifecycle": {
+                "initial": "open",
+                "states": {
+                    "open": {"transitions": [{"to": "settled", "on": {"stream": "letter", "probability": 0.6}}]},
+                    "settled": {},
                 },
             },
         },
@@ -108,6 +122,8 @@ WORLD: dict[str, Any] = {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
         },
+        "inquiry": {"entity": "licence", "rate": "0.8/month"},
+        "letter": {"entity": "complaint", "rate": "1/month"},
         "fee": {
             "entity": "licence",
             "every": {
@@ -218,7 +234,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Mutation:
-    """What is broken, by which check that must be found, and which others must as well, for which reason."""
+    """What is broken, by which check that must be found, and which others may find it as well, for which reason."""
 
     name: str
     breaks: Callable[[Output], None]

@@ -122,6 +122,11 @@ def the_best_customers_spend_less(output: Output) -> None:
     spent(output, "CASE c.size WHEN 'large' THEN 0.8 ELSE 1 END")
 
 
+@mutation("value_ages")
+def the_old_spend_more(output: Output) -> None:
+    spent(output, "CASE WHEN t.event_time > c.born_at + INTERVAL 270 DAY THEN 1.3 ELSE 1 END")
+
+
 @mutation("value_time")
 def prices_rise(output: Output) -> None:
     spent(output, f"(1 + 0.4 * {YEARS.replace('event_time', 't.event_time')})")
@@ -172,13 +177,49 @@ def carts_wait_longer_for_payment(output: Output) -> None:
             output.rewrite_file(path, f"SELECT * REPLACE ({then}) FROM t ORDER BY event_time, {stream}_id")
 
 
+LEFT = "whoever leaves otherwise is there for another time"
+
+
+def prolonged(output: Output, factor: str) -> None:
+    """Let licences expire later: after the time that they were valid for, times a factor."""
+    later = f"t.event_time + to_microseconds((seconds_in_state * ({factor} - 1) * 1e6)::BIGINT) AS event_time"
+    longer = f"SELECT t.* REPLACE ({later}, seconds_in_state * {factor} AS seconds_in_state)"
+    for path in output.files("licence_lifecycle"):
+        rows = f"FROM ({longer} FROM t JOIN licence c USING (licence_id)) WHERE event_time < '2025-01-01'"
+        output.rewrite_file(path, f"{rows} ORDER BY event_time, licence_lifecycle_id")
+
+
 @mutation("survival", also={"hazard": "that fewer have left after a month is that they leave at a lower hazard"})
 def licences_stay_valid(output: Output) -> None:
-    later = "event_time + to_microseconds((seconds_in_state * 5e5)::BIGINT) AS event_time"
-    longer = f"SELECT * REPLACE ({later}, seconds_in_state * 1.5 AS seconds_in_state) FROM t"
+    prolonged(output, "1.5")
+
+
+@mutation("hazard_segments", also={"survival": LEFT})
+def special_licences_stay_valid(output: Output) -> None:
+    prolonged(output, "CASE c.type WHEN 'special' THEN 3 ELSE 1 END")
+
+
+@mutation("hazard_time", also={"survival": LEFT})
+def licences_stay_valid_from_summer_on(output: Output) -> None:
+    lost = "event_time > '2024-07-01' AND hash(licence_id) % 3 > 0"
     for path in output.files("licence_lifecycle"):
-        rows = f"FROM ({longer}) WHERE event_time < '2025-01-01' ORDER BY event_time, licence_lifecycle_id"
-        output.rewrite_file(path, rows)
+        output.rewrite_file(path, f"FROM t WHERE NOT ({lost})")
+
+
+@mutation("dwell_time")
+def some_pauses_last_a_day_longer(output: Output) -> None:
+    last = "event_time = max(event_time) OVER (PARTITION BY customer_id) AND event_time < '2024-12-30'"
+    some = f"CASE WHEN from_state = 'paused' AND {last} AND customer_id % 10 = 0 THEN 1 ELSE 0 END"
+    later = f"event_time + to_days({some}) AS event_time, seconds_in_state + 86400.0 * {some} AS seconds_in_state"
+    for path in output.files("customer_lifecycle"):
+        output.rewrite_file(path, f"SELECT * REPLACE ({later}) FROM t ORDER BY event_time, customer_lifecycle_id")
+
+
+@mutation("impossible_events")
+def somebody_who_is_gone_orders(output: Output) -> None:
+    gone = "(SELECT arg_min(customer_id, event_time) FROM customer_lifecycle WHERE to_state = 'gone')"
+    last = "(SELECT arg_max(order_id, event_time) FROM t WHERE order_id NOT IN (SELECT order_id FROM order_line))"
+    output.replace("order", "customer_id", f"CASE order_id WHEN {last} THEN {gone} ELSE customer_id END")
 
 
 @mutation("attribution_shares", also={"removal_effects": "who has less of the credit is missed by fewer conversions"})
@@ -215,3 +256,19 @@ def a_few_fees_come_at_any_time(output: Output) -> None:
     for path in output.files("fee"):
         moved = "CASE WHEN hash(fee_id) % 50 = 0 THEN event_time - INTERVAL 5 DAY ELSE event_time END AS event_time"
         output.rewrite_file(path, f"SELECT * REPLACE ({moved}) FROM t ORDER BY event_time, fee_id")
+
+
+@mutation("followers")
+def complaints_are_lost(output: Output) -> None:
+    for stream in ("complaint_lifecycle", "letter", "complaint"):
+        for path in output.files(stream):
+            output.rewrite_file(
+                path, f"SELECT * FROM t WHERE hash(complaint_id) % 6 > 0 ORDER BY event_time, {stream}_id"
+            )
+
+
+@mutation("triggered")
+def letters_settle_less(output: Output) -> None:
+    for path in output.files("complaint_lifecycle"):
+        rows = "WHERE hash(complaint_lifecycle_id) % 5 > 0 ORDER BY event_time, complaint_lifecycle_id"
+        output.rewrite_file(path, f"SELECT * FROM t {rows}")

@@ -135,6 +135,17 @@ def changes_of_state_are_skipped(output: Output) -> None:
     output.rewrite("customer_lifecycle", "FROM t WHERE NOT (from_state = 'active' AND customer_lifecycle_id % 60 = 0)")
 
 
+@mutation("transitions_in_time", also={"references_in_time": "a change of state names whose state it is"})
+def a_state_changes_before_the_birth(output: Output) -> None:
+    born = "(SELECT max(born_at) FROM customer c WHERE c.customer_id = t.customer_id)"
+    once = "SELECT customer_id FROM t GROUP BY customer_id HAVING count(*) = 1"
+    young = f"born_at > '2024-02-01' AND customer_id IN ({once})"
+    one = f"customer_id = (SELECT min(customer_id) FROM customer WHERE {young})"
+    early = f"CASE WHEN {one} THEN {born} - INTERVAL 1 HOUR ELSE event_time END AS event_time"
+    rows = f"SELECT * REPLACE ({early}) FROM t ORDER BY event_time, customer_lifecycle_id"
+    output.rewrite("customer_lifecycle", rows)
+
+
 @mutation("known_transitions")
 def a_way_that_the_lifecycle_does_not_know(output: Output) -> None:
     last = (

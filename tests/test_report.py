@@ -17,7 +17,7 @@ from sim.model.compile import compile_scenario
 from sim.pages.page import Page
 from sim.quality.dataset import open_dataset
 from sim.quality.declared import Declared
-from sim.quality.report import view
+from sim.quality.report import funnels, view
 from sim.quality.report.cohorts import cohorts
 from sim.quality.report.fits import trend
 from sim.quality.report.reading import readings
@@ -193,6 +193,70 @@ def test_the_funnel_has_the_declared_shares(page):
     assert shares == {"home": 1.0, "cart": pytest.approx(0.5, abs=error), "paid": pytest.approx(0.4, abs=error)}
 
 
+def test_it_is_said_how_many_cases_a_funnel_is_of(data, page, monkeypatch):
+    ((every,),) = data.query("SELECT count(DISTINCT visit_case_id) FROM visit")
+    monkeypatch.setattr(funnels, "SAMPLE", 900)
+    monkeypatch.setattr(view, "SAMPLE", 900)
+    sampled = Page("sampled")
+    funnels.funnels(sampled, View(data, None, "Europe/Paris"))
+    (caption,) = [caption for caption in _captions(sampled.sections[0]) if "are looked at" in caption]
+    looked, of, part = re.search(r"([\d,]+) of ([\d,]+) cases are looked at: one in (\d+) of those", caption).groups()
+    assert (int(of.replace(",", "")), int(part)) == (every, every // 900)
+    assert int(looked.replace(",", "")) == pytest.approx(every / (every // 900), rel=0.15)
+    assert any(
+        "are looked at: those that began early enough" in text
+        for section in page.sections
+        for text in _captions(section)
+    )
+
+
+def _captions(section):
+    inner = [block.content for block in section.blocks if block.kind == "section"]
+    own = [block.content["caption"] for block in section.blocks if block.kind == "chart"]
+    return own + [caption for each in inner for caption in _captions(each)]
+
+
+@pytest.mark.parametrize(("price", "worth"), [("9.0", 9.0), ("CASE WHEN step = 'paid' THEN 9.0 END", 9.0)])
+def test_what_a_case_is_worth_counts_once_wherever_it_stands(price, worth, tmp_path):
+    steps = {"home": {"next": [{"to": "paid", "probability": 1.0, "after": "1min"}]}, "paid": {}}
+    visit = {"entity": "user", "start": {"rate": "2/month"}, "steps": steps}
+    each = {"price": {"type": "expression", "sql": price}}
+    written(
+        scenario(entities={"user": {"initial": {"count": 200}}}, processes={"visit": visit | {"each": each}}),
+        f"parquet:{tmp_path}",
+    )
+    with open_dataset(str(tmp_path)) as other:
+        made = report(other)
+    begun, paid = (
+        rows(made, title).filter(pl.col("by") == "measured")["y"].to_numpy()
+        for title in ("visit (cases begun) a day", "price of visit a day")
+    )
+    assert paid.sum() == pytest.approx(worth * begun.sum(), rel=1e-3)
+
+
+def test_cohorts_are_of_what_is_done_again_and_segments_also_of_what_is_rare(tmp_path):
+    users = {"arrivals": {"rate": "6/day"}, "segments": {"tier": {"a": {"weight": 1}, "b": {"weight": 1}}}}
+    apply = {"entity": "user", "start": {"on": "user"}, "steps": {"sent": {"next": {"read": 1.0}}, "read": {}}}
+    streams = {"buy": {"entity": "user", "rate": "1/month"}, "complain": {"entity": "user", "rate": "0.03/month"}}
+    world = scenario(entities={"user": users}, processes={"apply": apply}, streams=streams)
+    written(world, f"parquet:{tmp_path}")
+    with open_dataset(str(tmp_path)) as other:
+        titles = [chart.title for chart in report(other).charts()]
+    assert [title for title in titles if "cohorts" in title] == [
+        "Retention: share of user cohorts with buy in the month of age"
+    ]
+    compared = [title for title in titles if title.endswith("per user and month")]
+    assert compared == ["buy per user and month", "complain per user and month"]
+
+
+def test_bins_of_rounded_numbers_are_equally_full(tmp_path):
+    values = np.round(np.random.default_rng(SEED).uniform(0, 10, 40_000), 1)
+    pl.DataFrame({"at": [datetime(2024, 1, 1)] * len(values), "heat": values}).write_parquet(tmp_path / "t.parquet")
+    with open_dataset(str(tmp_path / "t.parquet")) as other:
+        bins = rows(report(other), "t.heat").sort("x")["y"].to_numpy()[1:-1]
+    assert bins.std() < 5 * np.sqrt(bins.mean())
+
+
 def test_values_are_shown_with_their_shares_and_empty_text_is_named(page):
     found = dict(rows(page, "user.note").select("y", "x").rows())
     assert found == {"<b>bold</b>": pytest.approx(0.75, abs=0.05), "(empty)": pytest.approx(0.25, abs=0.05)}
@@ -289,6 +353,18 @@ def test_the_command_writes_a_page_and_a_picture_of_every_chart(sales, tmp_path)
     assert [path.name for path in (tmp_path / "png").glob("001-*-a-day.png")]
 
 
+def test_settings_that_were_changed_are_told_with_the_scenario(tmp_path):
+    changed = ["--set", "entities.customer.initial.count=50", "--end", "2023-02-01"]
+    out = f"parquet:{tmp_path}/out"
+    assert invoke("run", "storefront", *changed, "--to", out, "-q").exit_code == 0
+    unknown = invoke("report", out, "--out", f"{tmp_path}/a.html")
+    known = invoke("report", out, "--scenario", "storefront", *changed[:2], "--out", f"{tmp_path}/b.html")
+    assert (unknown.exit_code, known.exit_code) == (0, 0)
+    assert "no scenario is known for these facts" in unknown.stderr
+    assert "datagen:" not in known.stderr
+    assert ["Europe/Paris" in (tmp_path / name).read_text() for name in ("a.html", "b.html")] == [False, True]
+
+
 def test_files_that_do_not_fit_together_are_an_error_in_a_line(tmp_path):
     moment = datetime(2024, 1, 1, 12)
     pl.DataFrame({"t": [moment]}).write_parquet(tmp_path / "a.parquet")
@@ -303,6 +379,9 @@ def test_files_that_do_not_fit_together_are_an_error_in_a_line(tmp_path):
         (["nowhere"], "nowhere: there is no such file or folder"),
         (["DATA", "--scenario", "nothing"], "nothing"),
         (["smoke:signals"], "'smoke' is not a kind of data set; allowed: DIR, parquet, csv, json, kafka"),
+        (["DATA", "--set", "a=b"], "--set, --start and --end are about a scenario: name it with --scenario"),
+        (["DATA", "--end", "2024-02-01"], "name it with --scenario"),
+        (["DATA", "--scenario", "storefront", "--set", "streams.order.rat=1"], "did you mean 'rate'?"),
     ],
 )
 def test_what_cannot_be_read_is_said(words, said, folder):

@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.terminal import logs, when
+from sim.cli.terminal import logs
 from sim.cli.terminal.options import AsJson, End, LogFormat, Override, Quiet, Start
 from sim.cli.terminal.progress import aside
-from sim.cli.terminal.values import parse_overrides, parse_pairs
-from sim.errors import ParameterError
+from sim.cli.terminal.values import parse_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sim.quality.checks.scope import Scope
-    from sim.quality.declared import Declared
     from sim.quality.finding import Finding
-    from sim.quality.manifest import Manifest
     from sim.quality.score import Verdict
 
 
@@ -88,17 +83,16 @@ def check(
     manifest and the names of columns tell. Exit code 0 where all holds, 1 where something does not.
     """
     from sim.cli.recorded.datasets import declared_streams, opened
+    from sim.cli.recorded.origins import changes, origin
     from sim.quality.check import findings
     from sim.quality.checks.scope import Scope
     from sim.quality.finding import SECTIONS
     from sim.quality.score import grade
 
-    if scenario is None and any((override, start, end)):
-        raise ParameterError("--set, --start and --end are about a scenario: name it with --scenario")
-    overrides = parse_overrides(override or [], **when.interval(start, end))
+    overrides = changes(scenario, override, start, end)
     streams, settings = declared_streams(data, scenario, overrides), parse_pairs("-X", setting or [])
     with aside("checking", quiet) as tell, opened(data, settings, streams, tell) as dataset:
-        known = _declared(dataset.manifest, scenario, overrides, quiet)
+        known = origin(dataset.manifest, scenario, overrides, quiet, "they are held against none")
         scope = Scope(dataset, known, tell)
         verdict = grade(findings(scope, [section for section in SECTIONS if not only or section in only]), alpha)
         if report is not None:
@@ -133,19 +127,6 @@ def _object(finding: Finding) -> dict[str, Any]:
     """A finding as plain values; what is not finite is null, as JSON has no word for it."""
     values = asdict(finding)
     return {key: None if isinstance(own, float) and not isfinite(own) else own for key, own in values.items()}
-
-
-def _declared(
-    manifest: Manifest | None, scenario: str | None, overrides: Mapping[str, str], quiet: bool
-) -> Declared | None:
-    from sim.quality.declared import declared
-
-    known = declared(manifest, scenario, overrides)
-    if known is None and not quiet:
-        logs.say("notice", "datagen: no scenario is known for these facts (--scenario): they are held against none")
-    if known is not None and known.same is False and not quiet:
-        logs.say("notice", f"datagen: {scenario} is not exactly what the facts came from, says the manifest")
-    return known
 
 
 def _print(verdict: Verdict, everything: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.terminal import logs
-from sim.cli.terminal.options import LogFormat, Quiet
+from sim.cli.terminal.options import End, LogFormat, Override, Quiet, Start
 from sim.cli.terminal.progress import aside
 from sim.cli.terminal.values import parse_pairs
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.pages.page import Page
-    from sim.quality.declared import Declared
-    from sim.quality.manifest import Manifest
 
 
 def report(
@@ -26,7 +24,7 @@ def report(
         str,
         typer.Argument(
             metavar="DATA",
-            help="DIR, FILE, parquet:DIR, csv:DIR, json:DIR, or kafka://HOST:PORT[/TOPIC,TOPIC] (JSON).",
+            help="DIR, FILE, parquet:DIR, csv:DIR, json:DIR, or kafka://HOST:PORT[/TOPIC,TOPIC][?format=avro...].",
             show_default=False,
         ),
     ],
@@ -34,6 +32,9 @@ def report(
         str | None,
         typer.Option(metavar="SCENARIO", help="What the facts came from.", show_default="what the manifest names"),
     ] = None,
+    start: Start = None,
+    end: End = None,
+    override: Override = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file.")] = Path("report.html"),
     png: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Every chart as a picture of its own, too.", show_default=False)
@@ -57,23 +58,22 @@ def report(
     the time zone; other data than datagen's are read by the names and types of their columns, in UTC.
     """
     from sim.cli.recorded.datasets import declared_streams, opened
+    from sim.cli.recorded.origins import changes, origin
     from sim.quality.report.report import report as made
 
+    overrides = changes(scenario, override, start, end)
+    streams, settings = declared_streams(data, scenario, overrides), parse_pairs("-X", setting or [])
     with aside("report", quiet) as tell:
-        with opened(data, parse_pairs("-X", setting or []), declared_streams(data, scenario), tell) as dataset:
-            page = made(dataset, _declared(dataset.manifest, scenario), lambda name, done, total: tell(name))
+        with opened(data, settings, streams, tell) as dataset:
+            without = "it has no segments, words and time zone" if dataset.manifest else None
+            known = origin(dataset.manifest, scenario, overrides, quiet, without)
+            page = made(dataset, known, lambda name, done, total: tell(name))
         page.write(out, lambda done, total: tell(f"chart {done} of {total}"))
         if png is not None:
             _pictures(page, png, tell)
     if not quiet:
         charts = sum(1 for _ in page.charts())
         typer.echo(f"{out}: {charts} charts in {len(page.sections)} sections, {out.stat().st_size / 1e6:.1f} MB")
-
-
-def _declared(manifest: Manifest | None, scenario: str | None) -> Declared | None:
-    from sim.quality.declared import declared
-
-    return declared(manifest, scenario)
 
 
 def _pictures(page: Page, folder: Path, tell: Callable[[str], None]) -> None:

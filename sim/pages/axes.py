@@ -22,7 +22,8 @@ Kind = Literal["temporal", "quantitative", "nominal", "ordinal"]
 @dataclass(frozen=True)
 class Axis:
     """How a column is shown: its title, a d3 format, a logarithmic scale, whether zero belongs to it, its range,
-    whether only whole numbers are told, and labels by value (the only ticks then, where the column is a number)."""
+    whether only whole numbers are told, roughly how many ticks of numbers, and labels by value (the only ticks then,
+    where the column is a number)."""
 
     title: str = ""
     format: str = ""
@@ -31,6 +32,7 @@ class Axis:
     domain: tuple[Any, Any] | None = None
     labels: Mapping[Any, str] | None = None
     whole: bool = False
+    ticks: int = 6
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ MOMENT = (
     "utcdate(datum.value) > 1 ? '%b %-d' : utcmonth(datum.value) ? '%b' : '%Y')"
 )
 """Times on an axis: years, months, days and hours, as short as they can be."""
+
+SHORT = "~s"
+"""The format of large numbers: 1.5k, 2M."""
+
+COUNT = f"abs(datum.value) < 1000 ? format(datum.value, '~g') : format(datum.value, '{SHORT}')"
+"""Large numbers on an axis, each as short as it can be by itself: 0 is no 0k, a half no 500m."""
 
 MONTHS = 85
 """Pixels from tick to tick of a time axis, roughly."""
@@ -106,7 +114,9 @@ def channel(name: str, of: Kind, axis: Axis, **scale: Any) -> Any:
 def look(of: Kind, axis: Axis) -> altair.Axis:
     """Ticks and labels of an axis."""
     options: dict[str, Any] = {"title": axis.title or None}
-    if axis.format:
+    if axis.format == SHORT and of == "quantitative":
+        options["labelExpr"] = COUNT
+    elif axis.format:
         options["format"] = axis.format
     elif of == "temporal":
         options |= {"labelExpr": MOMENT, "tickCount": altair.ExprRef(f"ceil(width / {MONTHS})")}
@@ -116,7 +126,7 @@ def look(of: Kind, axis: Axis) -> altair.Axis:
         if of == "quantitative":
             options["values"] = list(axis.labels)
     if of == "quantitative":
-        options["tickCount"] = 6
+        options["tickCount"] = axis.ticks
         options |= {"tickMinStep": 1} if axis.whole else {}
     return altair.Axis(**options)
 
@@ -132,11 +142,12 @@ def _rule(rule: Rule) -> list[ChartType]:
     line = base.mark_rule(style="reference").encode(**{rule.axis: at})
     if not rule.label:
         return [line]
-    if rule.axis == "y":
-        text = base.mark_text(style="note", text=rule.label, align="right", baseline="bottom", dy=-3)
-        return [line, text.encode(y=at, x=altair.value("width"))]
-    text = base.mark_text(style="note", text=rule.label, align="left", baseline="top", dx=4)
-    return [line, text.encode(x=at, y=altair.value(0))]
+    upright = rule.axis == "x"
+    place: dict[str, Any] = {"align": "left", "baseline": "top", "dx": 4} if upright else {"align": "right"}
+    place |= {} if upright else {"baseline": "bottom", "dy": -3}
+    texts = [base.mark_text(style=style, text=rule.label, **place) for style in ("halo", "note")]
+    across = {"x": at, "y": altair.value(0)} if upright else {"y": at, "x": altair.value("width")}
+    return [line, *(text.encode(**across) for text in texts)]
 
 
 def colour(shown: pl.DataFrame, ramp: bool = False, symbol: str = "square") -> dict[str, Any]:

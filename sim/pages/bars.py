@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from altair.typing import ChartType
 
 ROW = 24
-ROOM = 1.16
+ROOM: dict[Size, float] = {"wide": 1.08, "half": 1.16, "third": 1.3}
 """How much further than its longest bar an axis goes where text follows."""
 
 BESIDE: dict[str, Any] = {"align": "left", "baseline": "middle", "dx": 4}
@@ -47,7 +47,9 @@ def bars(
     side, along = ("y", "x") if horizontal else ("x", "y")
     shown = columns(frame, by=by, label=labels, **{side: x, along: y})
     places = {side: category(side, x_axis, shown, size), **(_beside(side) if by and not stacked else {})}
-    lengths = {along: channel(along, "quantitative", _roomy(y_axis, shown[along]) if labels and horizontal else y_axis)}
+    lengths = {
+        along: channel(along, "quantitative", _roomy(y_axis, shown[along], size) if labels and horizontal else y_axis)
+    }
     base = altair.Chart(data(shown)).encode(**places, **lengths)
     layers: list[ChartType] = [base.mark_bar().encode(**colour(shown))]
     if labels:
@@ -115,10 +117,10 @@ def dots(
     return drawn(layers, title, size, height or max(90, 46 + shown.height * ROW), description, rules)
 
 
-def _roomy(axis: Axis, lengths: pl.Series) -> Axis:
+def _roomy(axis: Axis, lengths: pl.Series, size: Size) -> Axis:
     """The axis with room for text beyond the longest bar."""
     most = float(lengths.cast(pl.Float64).max() or 0.0)  # type: ignore[arg-type]
-    return axis if axis.domain or axis.log or most <= 0 else replace(axis, domain=(0.0, most * ROOM))
+    return axis if axis.domain or axis.log or most <= 0 else replace(axis, domain=(0.0, most * ROOM[size]))
 
 
 def _beside(side: str) -> dict[str, Any]:

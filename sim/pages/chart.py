@@ -15,6 +15,8 @@ from sim.pages.theme import THEMES
 Size = Literal["wide", "half", "third"]
 WIDTHS: dict[Size, int] = {"wide": 968, "half": 464, "third": 296}
 VEGA_LITE = "6.1"
+PADDING, TITLE = 14, 28
+"""What a picture is larger than its chart: its margins, and the height of its title."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class Chart:
 
     def png(self, path: str | Path, theme: str = "light", scale: float = 2.0) -> None:
         """Write the chart with its title on the theme's ground, `scale` pixels a unit."""
-        spec = {**self.spec, "title": self.title} if self.title else self.spec
+        more = TITLE if self.title else 0
+        size = {"width": self.spec["width"] + 2 * PADDING, "height": self.spec["height"] + 2 * PADDING + more}
+        spec = {**self.spec, **size, **({"title": self.title} if self.title else {})}
         config = {**_config(theme), "background": THEMES[theme].ground}
         Path(path).write_bytes(
-            vl_convert.vegalite_to_png({**spec, "padding": 14}, vl_version=VEGA_LITE, config=config, scale=scale)
+            vl_convert.vegalite_to_png({**spec, "padding": PADDING}, vl_version=VEGA_LITE, config=config, scale=scale)
         )
 
 

@@ -13,14 +13,24 @@ from numpy.typing import NDArray
 
 from sim.pages.axes import drawn
 from sim.pages.chart import WIDTHS, Chart, Size
+from sim.pages.labels import placed
 from sim.pages.library import altair
 
 Point = tuple[float, float]
 BOX = (138.0, 40.0)
-"""Width and height of a box."""
+"""Width and height of a box, where columns are few."""
+
+LEAST = 84.0
+"""The width of a box that names still fit into."""
+
+GAP = 78.0
+"""What boxes leave free between their columns for an arrow with its text, if they can."""
 
 LANE = 9.0
 """How far from the middle of a side arrows may leave and come, so that those there and back do not meet."""
+
+EDGE = 6.0
+"""Room left and right of all boxes."""
 
 TIP = 5.0
 """Room for the tip of an arrow."""
@@ -47,12 +57,14 @@ class Edge:
 
 
 def diagram(nodes: Sequence[Node], edges: Sequence[Edge], height: int, title: str, size: Size = "wide") -> Chart:
-    """The chart of boxes and arrows; texts stand at the middle of their arrows."""
+    """The chart of boxes and arrows; texts stand on their arrows, or beside them where they would cover anything."""
     places = {node.name: node.at for node in nodes}
-    curves = [_curve(places[edge.source], places[edge.target], edge.bend) for edge in edges]
+    box = sized(len({round(x) for x, _ in places.values()}), size)
+    curves = [_curve(places[edge.source], places[edge.target], edge.bend, box) for edge in edges]
     frame = _frame(curves, (WIDTHS[size], height))
-    layers = _arrows(edges, curves, frame) if edges else []
-    layers += _boxes(nodes, frame)
+    words = placed([edge.text for edge in edges], curves, [node.at for node in nodes], box)
+    layers = _arrows(edges, curves, words, frame) if edges else []
+    layers += _boxes(nodes, frame, box)
     told = "; ".join(f"{edge.source} to {edge.target} {edge.text}".strip() for edge in edges)
     return drawn(layers, title, size, round(frame.bottom - frame.top), f"{title}: {told}" if told else title)
 
@@ -79,7 +91,7 @@ def _frame(curves: Sequence[NDArray[np.float64]], size: tuple[int, int]) -> _Fra
 
 def layered(layers: Sequence[Sequence[str]], height: int, size: Size = "wide") -> Mapping[str, Point]:
     """Positions of names in columns from left to right, each column spread over the height."""
-    width, margin = WIDTHS[size], BOX[0] / 2 + 6
+    width, margin = WIDTHS[size], sized(len(layers), size)[0] / 2 + EDGE
     step = (width - 2 * margin) / max(1, len(layers) - 1)
     return {
         name: (width / 2 if len(layers) == 1 else margin + column * step, height * (row + 0.5) / len(names))
@@ -88,15 +100,21 @@ def layered(layers: Sequence[Sequence[str]], height: int, size: Size = "wide") -
     }
 
 
-def _curve(source: Point, target: Point, bend: float) -> NDArray[np.float64]:
+def sized(columns: int, size: Size = "wide") -> Point:
+    """Width and height of the boxes of a diagram with so many columns."""
+    free = WIDTHS[size] - 2 * EDGE - GAP * (columns - 1)
+    return min(BOX[0], max(LEAST, free / max(columns, 1))), BOX[1]
+
+
+def _curve(source: Point, target: Point, bend: float, box: Point) -> NDArray[np.float64]:
     """A cubic curve of Bézier from side to side of two boxes, [n, 2]; boxes above each other meet on their right,
     and what comes back to its own box is a loop above it."""
     (ax, ay), (bx, by) = source, target
     if source == target:
-        top = ay - BOX[1] / 2
+        top = ay - box[1] / 2
         return _bezier((ax - 24, top), (ax - 44, top - 38), (ax + 44, top - 38), (ax + 24, top - TIP))
-    half, gap = BOX[0] / 2, bx - ax
-    side = 0.0 if abs(gap) < BOX[0] else math.copysign(1.0, gap)
+    half, gap = box[0] / 2, bx - ax
+    side = 0.0 if abs(gap) < box[0] else math.copysign(1.0, gap)
     start = (ax + (side or 1.0) * half, ay + min(max(bend, -LANE), LANE))
     end = (bx - (side or -1.0) * (half + TIP), by + min(max(bend, -LANE), LANE))
     reach = side * abs(end[0] - start[0]) * 0.45 or abs(bend) + 34.0
@@ -111,14 +129,15 @@ def _bezier(*points: Point) -> NDArray[np.float64]:
     return curve
 
 
-def _arrows(edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], frame: _Frame) -> list[Any]:
+def _arrows(
+    edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], words: Sequence[Point], frame: _Frame
+) -> list[Any]:
     lines = pl.concat(
         pl.DataFrame({"x": curve[:, 0], "y": curve[:, 1]}).with_row_index("order").with_columns(edge=pl.lit(str(n)))
         for n, curve in enumerate(curves)
     )
     ends = [
-        (*curve[-1], _angle(curve), *curve[int(len(curve) * 0.42)], edge.text)
-        for edge, curve in zip(edges, curves, strict=True)
+        (*curve[-1], _angle(curve), *word, edge.text) for edge, curve, word in zip(edges, curves, words, strict=True)
     ]
     tips = pl.DataFrame(ends, schema=["x", "y", "angle", "mx", "my", "text"], orient="row")
     widths = pl.DataFrame({"edge": [str(n) for n in range(len(edges))], "width": [edge.width for edge in edges]})
@@ -128,16 +147,16 @@ def _arrows(edges: Sequence[Edge], curves: Sequence[NDArray[np.float64]], frame:
     )
     heads = altair.Chart(_data(tips))
     tip = heads.mark_point(style="link", shape="triangle", filled=True, size=70, opacity=1)
-    words = [heads.mark_text(style=style, dy=-1) for style in ("halo", "note")]
+    texts = [heads.mark_text(style=style, dy=-1) for style in ("halo", "note")]
     return [
         line,
         tip.encode(**_at(frame), angle=altair.Angle("angle:Q", scale=None)),
-        *(text.encode(**_at(frame, "mx", "my"), text="text:N") for text in words),
+        *(text.encode(**_at(frame, "mx", "my"), text="text:N") for text in texts),
     ]
 
 
-def _boxes(nodes: Sequence[Node], frame: _Frame) -> list[Any]:
-    wide, high = BOX[0] / 2, BOX[1] / 2
+def _boxes(nodes: Sequence[Node], frame: _Frame, box: Point) -> list[Any]:
+    wide, high = box[0] / 2, box[1] / 2
     shown = pl.DataFrame(
         [
             (n.at[0], n.at[1], n.at[0] - wide, n.at[0] + wide, n.at[1] - high, n.at[1] + high, n.name, n.note)
@@ -147,10 +166,10 @@ def _boxes(nodes: Sequence[Node], frame: _Frame) -> list[Any]:
         orient="row",
     )
     base = altair.Chart(_data(shown))
-    box = base.mark_rect(style="node", cornerRadius=7)
-    limit = BOX[0] - 10
+    body = base.mark_rect(style="node", cornerRadius=7)
+    limit = box[0] - 8
     return [
-        box.encode(**_at(frame, "left", "top"), x2="right", y2="bottom"),
+        body.encode(**_at(frame, "left", "top"), x2="right", y2="bottom"),
         base.mark_text(style="strong", dy=-7, limit=limit).encode(**_at(frame), text="name:N"),
         base.mark_text(style="note", dy=9, limit=limit).encode(**_at(frame), text="note:N"),
     ]

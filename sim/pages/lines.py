@@ -14,6 +14,12 @@ from sim.pages.library import altair
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
+Span = tuple[Any, Any]
+"""From where to where, in the values of an axis."""
+
+THIN = 0.005
+"""The part of the width of a plot that can still be seen."""
+
 Curve = Literal["linear", "monotone", "step-after"]
 
 
@@ -28,6 +34,7 @@ def lines(
     x_axis: Axis = PLAIN,
     y_axis: Axis = PLAIN,
     rules: Sequence[Rule] = (),
+    spans: Sequence[Span] = (),
     dashed: Collection[str] = (),
     points: bool = False,
     ramp: bool = False,
@@ -38,8 +45,8 @@ def lines(
 ) -> Chart:
     """A line for every value of `by`, over the area between the two columns of `band`.
 
-    Series named in `dashed` are dashed; `points` marks the rows; `ramp` colours the series by their order. A row whose
-    `y` is null is a gap.
+    Series named in `dashed` are dashed; `points` marks the rows; `ramp` colours the series by their order; the plot is
+    shaded in `spans` of `x`. A row whose `y` is null is a gap.
     """
     low, high = band or (None, None)
     shown = columns(frame, x=x, y=y, by=by, y_low=low, y_high=high)
@@ -50,6 +57,8 @@ def lines(
     if band:
         area = base.mark_area(opacity=0.18, interpolate=curve, clip=True)
         layers.insert(0, area.encode(y=channel("y_low", "quantitative", y_axis), y2="y_high"))
+    if spans:
+        layers.insert(0, _shade(frame, x, spans, x_axis))
     return drawn(layers, title, size, height, description, rules)
 
 
@@ -79,6 +88,20 @@ def areas(
     mark = altair.Chart(data(shown.with_columns(place=place))).mark_area(opacity=0.85, clip=True)
     layer = mark.encode(x=channel("x", kind(frame, x), x_axis), y=up, order="place:Q", **colour(shown))
     return drawn([layer], title, size, height, description)
+
+
+def _shade(frame: pl.DataFrame, x: str, spans: Sequence[Span], axis: Axis) -> ChartType:
+    """Rectangles over the whole height; short ones are widened to what can be seen, and none leaves the plot."""
+    least, most = frame[x].min(), frame[x].max()
+    thin: Any = (most - least) * THIN  # type: ignore[operator]
+    inside = [(max(low, least), min(max(high, low + thin), most)) for low, high in spans if low < most and high > least]
+    shown = columns(
+        pl.DataFrame(inside, schema={"x": frame.schema[x], "x_high": frame.schema[x]}, orient="row"),
+        x="x",
+        x_high="x_high",
+    )
+    mark: ChartType = altair.Chart(data(shown)).mark_rect(style="span")
+    return mark.encode(x=channel("x", kind(frame, x), axis), x2="x_high")
 
 
 def _dash(shown: pl.DataFrame, dashed: Collection[str]) -> altair.StrokeDash:

@@ -85,6 +85,7 @@ class Theme:
     def _styles(self) -> dict[str, Any]:
         return {
             "reference": {"color": self.reference, "strokeWidth": 1.2, "strokeDash": [5, 4]},
+            "span": {"color": self.reference, "opacity": 0.14},
             "note": {"color": self.muted, "fontSize": 10.5},
             "halo": {"color": self.ground, "stroke": self.ground, "strokeWidth": 5, "fontSize": 10.5},
             "declared": {"color": self.reference},

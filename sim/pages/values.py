@@ -26,5 +26,5 @@ def _number(value: float) -> str:
         return f"{value:.3g}"
     if size >= 1000:
         return f"{value:,.0f}"
-    text = f"{value:.4g}"
+    text = f"{value or 0.0:.4g}"
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

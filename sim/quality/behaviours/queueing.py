@@ -79,12 +79,6 @@ def _visits(flow: Flow) -> str:
 def _of_services(facts: Facts, model: Model, flow: Flow) -> Iterator[Finding]:
     visits = _visits(flow)
     require(facts, visits)
-    (early,) = columns(
-        facts,
-        f"SELECT count(*) FROM {quoted(visits)} WHERE waited_s < 0 OR served_s < 0"
-        f" OR {instant('queued_at')} > {instant('event_time')}",
-    )
-    yield exact("behaviour", "waiting", flow.name, int(early[0]), "visits that end before they begin")
     outside = disturbed(facts, model, flow.name)
     for step, service in enumerate(flow.services):
         if service is None or service.resource < 0:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import polars as pl
 
+from sim.pages.axes import SHORT
 from sim.pages.charts import Axis, bars, histogram
 from sim.pages.page import Page, Section, shown
-from sim.quality.report.funnels import span
+from sim.quality.report.funnels import SPANS, span
 from sim.quality.report.reading import Reading
 from sim.quality.report.view import View, table
 from sim.quality.tables import quoted
@@ -20,7 +24,16 @@ RARE = 0.02
 """The share of all rows below which even the most frequent of many values is not worth a picture."""
 
 OTHERS = "(others)"
-COUNTS = Axis(format="~s")
+DIGITS = (0, 1, 2)
+"""Digits after the point to which numbers may be rounded."""
+
+COUNTS = Axis(format=SHORT, whole=True, ticks=5)
+TICKS = 4
+"""What fits below a chart of a third of the width."""
+
+SECONDS = re.compile(r"^seconds_|(?<!_m)(?<!_mm)(?<!_cm)(?<!_km)(?<!_per)_s$|_seconds$")
+"""Names of columns that are durations in seconds."""
+
 ROWS = 5_000_000
 """Rows that are looked at; of larger streams one in so many."""
 
@@ -68,6 +81,8 @@ def _text(section: Section, view: View, reading: Reading, column: str) -> list[s
     distinct, nulls = view.distinct(reading.name, column), _nulls(view, reading, column)
     if not total:
         return [f"{column}: only nulls."]
+    if found["n"][0] == 1 and found.height > FEW // 2:
+        return [f"{column}: {total:,} values, all different.{nulls}"]
     if distinct > FEW and found["n"][0] < RARE * total:
         often = f"{found['value'][0]} ({found['n'][0] / total:.2%})"
         return [f"{column}: {distinct:,} different values, most often {often}.{nulls}"]
@@ -83,7 +98,7 @@ def _text(section: Section, view: View, reading: Reading, column: str) -> list[s
         share=pl.col("n") / total,
         label=pl.Series([f"{n / total:.1%}" for n in found["n"]]),
     )
-    axis = Axis(format="%", zero=True)
+    axis = Axis(format="%", zero=True, ticks=TICKS)
     section.chart(
         bars(
             share,
@@ -106,7 +121,7 @@ def _number(section: Section, view: View, reading: Reading, column: str) -> None
     found = view.frame(
         f"""
         SELECT quantile_cont({name}, 0.001) AS low, quantile_cont({name}, 0.999) AS high, avg({name}) AS mean,
-               quantile_cont({name}, 0.5) AS median, stddev({name}) AS sd, bool_and({name} = floor({name})) AS whole
+               quantile_cont({name}, 0.5) AS median, stddev({name}) AS sd, {_steps(name)}
         FROM {rows} WHERE isfinite({name})
         """
     ).to_dicts()[0]
@@ -114,15 +129,19 @@ def _number(section: Section, view: View, reading: Reading, column: str) -> None
     if low is None or high <= low:
         section.text(f"{column}: {'nothing' if low is None else shown(low)} throughout.")
         return
-    width = max(1.0, -(-(high - low) // BINS)) if found["whole"] else (high - low) / BINS
+    width = _width(high - low, next((10.0**-digits for digits in DIGITS if found[f"to_{digits}"]), None))
     binned = view.frame(
         f"SELECT floor(({name} - {low}) / {width}) AS bin, count(*) AS n FROM {rows} "
         f"WHERE {name} BETWEEN {low} AND {high} GROUP BY 1 ORDER BY 1"
     )
-    edges = binned.with_columns(low=low + pl.col("bin") * width, high=low + (pl.col("bin") + 1) * width)
-    years = found["whole"] and low >= 1800 and high <= 2200
-    axis = Axis(format="d" if years else "~s" if max(abs(low), abs(high)) >= 10_000 else "", zero=False)
-    text = span if column.startswith("seconds_") or column.endswith("_s") else "{:.0f}".format if years else shown
+    lasts = bool(SECONDS.search(column))
+    size, unit = next((each for each in SPANS if lasts and high >= 2 * each[0]), (1.0, "s" if lasts else ""))
+    first = pl.col("bin") * width + low
+    edges = binned.with_columns(low=first / size, high=(first + width) / size)
+    years = found["to_0"] and low >= 1800 and high <= 2200
+    large = max(abs(low), abs(high)) / size >= 10_000
+    axis = Axis(unit, "d" if years else SHORT if large else "", zero=False, ticks=TICKS)
+    text = span if lasts else "{:.0f}".format if years else shown
     section.chart(
         histogram(
             edges,
@@ -138,6 +157,16 @@ def _number(section: Section, view: View, reading: Reading, column: str) -> None
         f"Mean {text(found['mean'])}, median {text(found['median'])}, sd {text(found['sd'])}."
         + _nulls(view, reading, column),
     )
+
+
+def _steps(name: str) -> str:
+    """SQL that says whether all values are rounded to so many digits."""
+    return ", ".join(f"bool_and(abs({name} - round({name}, {digits})) < 1e-9) AS to_{digits}" for digits in DIGITS)
+
+
+def _width(reach: float, step: float | None) -> float:
+    """The width of bins: of values that are rounded, each bin has as many of them as any other."""
+    return reach / BINS if step is None else step * max(1.0, math.ceil(reach / step / BINS - 1e-9))
 
 
 def _nulls(view: View, reading: Reading, column: str) -> str:

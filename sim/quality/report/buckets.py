@@ -6,7 +6,6 @@ import polars as pl
 
 from sim.quality.report.reading import Reading
 from sim.quality.report.view import View, table
-from sim.quality.tables import quoted
 
 _SIZES = ((400, "month"), (100, "week"), (8, "day"), (0.5, "hour"), (0, "minute"))
 
@@ -17,18 +16,18 @@ def bucket(view: View) -> str:
 
 
 def counted(view: View, reading: Reading, value: str | None = None, where: str = "true") -> pl.DataFrame:
-    """Facts a day, in whole buckets: `at`, `days` since the start, `length` in days, `n` a day, and `v`, the sum of the
-    column `value` a day, and `mean`. Buckets without facts are there, too."""
+    """Facts a day, in whole buckets: `at`, `days` since the start, `length` in days, `n` a day of those `where` SQL is
+    true, and `v`, the sum of the SQL `value` a day, and its `mean`. Buckets without facts are there, too."""
     unit = bucket(view)
-    summed = f"coalesce(sum({quoted(value)}), 0)" if value else "0"
-    mean = f"avg({quoted(value)})" if value else "NULL"
+    summed = f"coalesce(sum({value}), 0)" if value else "0"
+    mean = f"avg({value})" if value else "NULL"
     start, until = view.local(view.instant(view.start)), view.local(view.instant(view.until))
     return view.frame(
         f"""
         WITH facts AS (
-            SELECT date_trunc('{unit}', {view.civil(reading)}) AS t, count(*) AS n, {summed}::DOUBLE AS v,
-                   {mean}::DOUBLE AS mean
-            FROM {table(reading)} WHERE {where} GROUP BY 1
+            SELECT date_trunc('{unit}', {view.civil(reading)}) AS t, count(*) FILTER ({where}) AS n,
+                   {summed}::DOUBLE AS v, {mean}::DOUBLE AS mean
+            FROM {table(reading)} GROUP BY 1
         ), every AS (
             SELECT unnest(generate_series(date_trunc('{unit}', {start}), {until}, INTERVAL 1 {unit})) AS t
         ), sized AS (

@@ -6,7 +6,7 @@ import polars as pl
 
 from sim.pages.charts import Axis, heat, lines
 from sim.pages.page import Page, Section
-from sim.quality.report.lives import MONTH, days, deeds, doings, kinds, members
+from sim.quality.report.lives import MONTH, days, deeds, doings, habit, kinds, members
 from sim.quality.report.reading import Reading
 from sim.quality.report.view import View
 from sim.quality.report.volume import thing
@@ -21,7 +21,7 @@ MOST = 24
 def cohorts(page: Page, view: View) -> None:
     """Retention by cohort, and value by age, for every kind of entity that is born during the data."""
     unit = next((unit for unit in UNITS if view.days >= unit[2]), None)
-    told = [(entity, reading) for entity in kinds(view) for reading in doings(view, entity, 1)]
+    told = [(entity, reading) for entity in kinds(view) if (reading := habit(view, entity)) is not None]
     if unit is None or not told:
         return
     found = [(entity, reading, _cells(view, entity, reading, unit)) for entity, reading in told]
@@ -34,7 +34,8 @@ def cohorts(page: Page, view: View) -> None:
     section = page.section("Cohorts", words)
     for entity, reading, cells in shown:
         _retention(section, view, entity, reading, cells, unit[0])
-        _worth(section, reading, entity, cells, unit[0])
+        best = doings(view, entity, 1)[0]
+        _worth(section, best, entity, cells if best == reading else _cells(view, entity, best, unit), unit[0])
 
 
 def _cells(view: View, entity: Reading, reading: Reading, unit: tuple[str, float, int]) -> pl.DataFrame:
@@ -50,9 +51,11 @@ def _cells(view: View, entity: Reading, reading: Reading, unit: tuple[str, float
             SELECT cohort, count(*) AS members, floor(min({days(until, "born")}) / {length})::INT AS whole
             FROM member GROUP BY 1
         ), done AS (
-            SELECT cohort, floor({days("t", "born")} / {length})::INT AS age, id, count(*) AS n, sum(v) AS v
+            SELECT cohort, floor({days("t", "born")} / {length})::INT AS age, id, sum(n) AS n, sum(v) AS v
             FROM member JOIN {deeds(view, entity, reading)} AS deed USING (id) WHERE t >= born GROUP BY ALL
-        ), cell AS (SELECT cohort, age, count(*) AS active, sum(n) AS n, sum(v) AS v FROM done GROUP BY ALL)
+        ), cell AS (
+            SELECT cohort, age, count(*) FILTER (n > 0) AS active, sum(n) AS n, sum(v) AS v FROM done GROUP BY ALL
+        )
         SELECT size.cohort, ages.age, members, coalesce(active, 0) AS active, coalesce(n, 0)::DOUBLE AS n,
                coalesce(v, 0)::DOUBLE AS v
         FROM size JOIN (SELECT unnest(range({MOST}))::INT AS age) AS ages ON ages.age < size.whole

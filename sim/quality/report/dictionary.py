@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from sim.pages.diagram import BOX, Edge, Node, diagram, layered
 from sim.pages.library import networkx
 from sim.pages.page import Cell, Page, Section, shown
@@ -35,7 +38,10 @@ def relations(page: Page, view: View) -> None:
 
 def dictionary(page: Page, view: View) -> None:
     """A table for every stream."""
-    section = page.section("Data dictionary", "Every column; numbers of different values are rounded estimates.")
+    section = page.section(
+        "Data dictionary",
+        f"Every column; numbers of different values are estimates; times are those of {view.zone}.",
+    )
     for reading in view.all.values():
         _stream(section, view, reading)
 
@@ -76,16 +82,25 @@ def _stream(section: Section, view: View, reading: Reading) -> None:
                 told(field.type).replace("timestamp[us, tz=UTC]", "timestamp"),
                 said,
                 Cell(f"{absent:.1%}" if absent else "–", "muted" if not absent else "plain"),
-                column.distinct if column.distinct else None,
-                _text(column.least),
-                _text(column.most),
-                _text(column.example),
+                _rounded(min(column.distinct, column.count)) or None,
+                *(_text(value, view.zone) for value in (column.least, column.most, column.example)),
             ]
         )
     names = ["column", "type", "what it is", "null", "distinct", "least", "most", "example"]
     inner.table(names, rows, align=["left", "left", "left", "right", "right", "left", "left", "left"])
 
 
-def _text(value: object) -> str:
-    text = value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "strftime") else shown(value)
+def _rounded(count: int) -> int:
+    """An estimate of a large number has three digits that mean something, at the most."""
+    return count if count < 1000 else int(float(f"{count:.2e}"))
+
+
+def _text(value: object, zone: str) -> str:
+    """A value as it stands in the data, in a line."""
+    if isinstance(value, datetime):
+        text = (value.astimezone(ZoneInfo(zone)) if value.tzinfo else value).strftime("%Y-%m-%d %H:%M")
+    elif isinstance(value, int) and not isinstance(value, bool):
+        text = str(value)
+    else:
+        text = "(empty)" if value == "" else shown(value)
     return text if len(text) <= 40 else text[:39] + "…"

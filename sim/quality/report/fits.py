@@ -35,6 +35,11 @@ class Trend:
     fitted: NDArray[np.float64]
     straight: bool = False
 
+    def of(self, values: NDArray[np.float64]) -> float:
+        """The share of the variance of `values` [n] that is explained; less than 0 where their mean is nearer."""
+        total = float(np.sum((values - values.mean()) ** 2))
+        return 1 - float(np.sum((values - self.fitted) ** 2)) / total if total else 1.0
+
     def words(self, days: float) -> str:
         """The trend as a sentence, a year, or a month where the data do not cover a year."""
         per, unit = (1.0, "year") if days > YEAR else (1 / 12, "month")
@@ -43,7 +48,8 @@ class Trend:
             return f"Straight line, {more} a {unit} (95%: {least} to {most}), R² {self.r2:.2f}."
         grown, low, high = (100 * math.expm1(math.log1p(g) * per) for g in (self.growth, self.low, self.high))
         season = "" if self.seasonal is None else f", with the shape of the year {self.seasonal:.2f}"
-        return f"Trend {grown:+.1f}% a {unit} (95%: {low:+.1f} to {high:+.1f}), R² {self.r2:.2f}{season}."
+        told, least, most = (_signed_share(share) for share in (grown, low, high))
+        return f"Trend {told}% a {unit} (95%: {least} to {most}), R² {self.r2:.2f}{season}."
 
 
 def trend(
@@ -98,6 +104,12 @@ def _r2(logs: NDArray[np.float64], fitted: NDArray[np.float64]) -> float:
 
 def _signed(value: float) -> str:
     return f"{value:+,.0f}" if abs(value) >= 100 else f"{value:+.3g}"
+
+
+def _signed_share(percent: float) -> str:
+    """One digit after the point, and no sign where nothing is left of it."""
+    text = f"{percent:+.1f}"
+    return text[1:] if text in ("+0.0", "-0.0") else text
 
 
 def _growth(slope: float) -> float:

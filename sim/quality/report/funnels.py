@@ -9,7 +9,7 @@ import polars as pl
 from sim.pages.charts import Axis, bars, heat
 from sim.pages.page import Cell, Page, Section
 from sim.quality.report.reading import Reading
-from sim.quality.report.view import View, table
+from sim.quality.report.view import SAMPLE, View, table
 from sim.quality.tables import quoted
 
 STEPS = 24
@@ -17,8 +17,14 @@ PATHS = 12
 FEW = 7
 """Steps that fit into half the width."""
 
+ENDS = 0.995
+"""The share of its visits from which nothing goes on, at a step that is an end."""
+
 END = "(end)"
 ARROW = " → "
+
+SPANS = ((31_557_600.0, "years"), (86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
+"""Units of time in seconds, the longest first."""
 
 
 def funnels(page: Page, view: View) -> None:
@@ -35,13 +41,12 @@ def funnels(page: Page, view: View) -> None:
 
 
 def _process(section: Section, view: View, reading: Reading) -> None:
-    cases = _cases(view, reading)
-    view.query(f"CREATE OR REPLACE TEMP TABLE walked AS {cases}")
+    every = followed(view, reading)
     total = int(view.query("SELECT count(DISTINCT id) FROM walked")[0][0])
     if not total:
         section.text("No case began early enough to be followed to its end.")
         return
-    found = _reached(view).head(STEPS)
+    found = _ordered(view, reading, _reached(view)).head(STEPS)
     section.chart(
         bars(
             found.with_columns(label=pl.Series([f"{share:.1%}" for share in found["share"]])),
@@ -53,7 +58,7 @@ def _process(section: Section, view: View, reading: Reading) -> None:
             y_axis=Axis(format="%", zero=True),
             size="wide" if found.height > FEW else "half",
         ),
-        _loss(found),
+        f"{_loss(found)} {_looked(view, total, every)}",
     )
     if found.height > 2:
         _ways(section, view, reading.name, found["step"].to_list())
@@ -62,16 +67,20 @@ def _process(section: Section, view: View, reading: Reading) -> None:
     view.query("DROP TABLE walked")
 
 
-def _cases(view: View, reading: Reading) -> str:
-    """SQL for the steps of cases that are followed: `id`, `place`, `step`, `t`, `next`, `seconds` to the next step."""
+def followed(view: View, reading: Reading) -> int:
+    """Put the steps of cases that are followed into the table `walked`; the number of all cases in the data.
+
+    Its columns are `id`, `place`, `step`, `t`, `next`, and `seconds` to the next step.
+    """
     case, until = quoted(reading.case or ""), view.instant(view.until)
     at = view.at(reading)
     ends = f"min({at}) AS a, max({at}) AS b, min(step_index) AS first"
     begun = f"SELECT {case} AS id, {ends} FROM {table(reading)} GROUP BY 1"
     counted = view.frame(f"SELECT count(*) AS n, quantile_cont(epoch(b) - epoch(a), 0.9) AS long FROM ({begun})")
     long = min(float(counted["long"][0] or 0.0), view.days * 86_400 / 2)
-    sample = view.sampled("id", int(counted["n"][0]))
-    return f"""
+    every = int(counted["n"][0])
+    sample = view.sampled("id", every)
+    steps = f"""
         WITH chosen AS (
             SELECT id FROM ({begun}) WHERE first = 0 AND epoch(a) <= epoch({until}) - {long} AND {sample}
         )
@@ -80,6 +89,24 @@ def _cases(view: View, reading: Reading) -> str:
         FROM {table(reading)} JOIN chosen ON chosen.id = {case}
         WINDOW way AS (PARTITION BY {case} ORDER BY step_index)
     """
+    view.query(f"CREATE OR REPLACE TEMP TABLE walked AS {steps}")
+    return every
+
+
+def _looked(view: View, total: int, every: int) -> str:
+    """How many cases are looked at, of all that there are."""
+    part = f"one in {every // SAMPLE} of those that" if every >= 2 * SAMPLE else "those that"
+    return f"{total:,} of {every:,} cases are looked at: {part} began early enough."
+
+
+def _ordered(view: View, reading: Reading, found: pl.DataFrame) -> pl.DataFrame:
+    """The steps in the order of the scenario, if it is known; else as they come on average."""
+    flows = view.declared.model.flows if view.declared else ()
+    order = next((flow.steps for flow in flows if flow.name == reading.name), ())
+    place = {name: place for place, name in enumerate(order)}
+    if not set(found["step"]) <= set(place):
+        return found
+    return found.sort(pl.col("step").replace_strict(place, return_dtype=pl.Int64))
 
 
 def _reached(view: View) -> pl.DataFrame:
@@ -95,13 +122,11 @@ def _reached(view: View) -> pl.DataFrame:
 
 
 def _loss(found: pl.DataFrame) -> str:
-    """Where most cases end before the last step."""
-    lost = found.with_columns(cases=pl.col("ended") * pl.col("visits")).sort("cases", descending=True)
-    rows = lost.head(3).to_dicts()
-    told = ", ".join(
-        f"{row['step']} ({row['cases']:,.0f} cases, {row['ended']:.0%} of its visits)" for row in rows if row["cases"]
-    )
-    return f"Cases end most often at {told}."
+    """Where most cases end that could have gone on."""
+    lost = found.with_columns(cases=pl.col("ended") * pl.col("visits")).filter(pl.col("ended") < ENDS)
+    rows = lost.sort("cases", descending=True).head(3).to_dicts()
+    told = [f"{row['step']} ({row['cases']:,.0f}, {row['ended']:.1%} of its visits)" for row in rows if row["cases"]]
+    return f"Most cases are lost at {', '.join(told)}." if told else "No case is lost on its way."
 
 
 def _ways(section: Section, view: View, name: str, order: list[str]) -> None:
@@ -162,6 +187,5 @@ def span(seconds: float | None) -> str:
     """A duration as people read it."""
     if seconds is None:
         return "–"
-    sizes = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"))
-    size, unit = next((each for each in sizes if abs(seconds) >= 2 * each[0]), (1.0, "s"))
+    size, unit = next((each for each in SPANS if abs(seconds) >= 2 * each[0]), (1.0, "s"))
     return f"{seconds / size:.3g} {unit}"

@@ -14,12 +14,13 @@ def overview(page: Page, view: View) -> None:
     section = page.section("Overview")
     facts = sum(view.rows(reading) for reading in view.all.values())
     entities = sum(view.rows(reading) for reading in view.of("entity"))
+    kinds = len(view.of("entity"))
     start, until = (moment.astimezone(ZoneInfo(view.zone)) for moment in view.interval)
     section.tiles(
         [
             Tile("facts", facts, f"{facts / view.days:,.0f} a day"),
             Tile("streams", len(view.all)),
-            Tile("entities", entities, f"of {len(view.of('entity'))} kinds"),
+            Tile("entities", entities, f"of {kinds} kind{'s' if kinds != 1 else ''}"),
             Tile("from", f"{start:%Y-%m-%d}", f"{start:%H:%M} {view.zone}"),
             Tile("until", f"{until:%Y-%m-%d}", f"{until:%H:%M}, {view.days:,.0f} days"),
         ]

@@ -39,7 +39,7 @@ _MARKS: tuple[tuple[Role, frozenset[str]], ...] = (
     ("history", frozenset({"op", "before", "after"})),
     ("entity", frozenset({"born_at"})),
 )
-_TOTALS = ("amount", "revenue", "total", "paid", "refund", "earned", "cost", "price", "quantity", "mb", "kwh", "km")
+_TOTALS = ("amount", "revenue", "total", "paid", "earned", "price", "refund", "cost", "quantity", "mb", "kwh", "km")
 """Names of columns whose sum means something, the most telling first; of any other column the mean is shown."""
 
 
@@ -67,6 +67,12 @@ class Reading:
     def value(self) -> str | None:
         """The column whose sum says most, if there is one."""
         return next((name for name in _TOTALS if name in self.numbers), None)
+
+    @property
+    def worthy(self) -> int:
+        """How telling its value is: 0 for what is earned, then what is paid back or spent, amounts, and nothing."""
+        place = _TOTALS.index(self.value) if self.value else len(_TOTALS)
+        return sum(place >= least for least in (_TOTALS.index("refund"), _TOTALS.index("quantity"), len(_TOTALS)))
 
     @property
     def level(self) -> str | None:

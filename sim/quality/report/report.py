@@ -8,10 +8,12 @@ from sim.pages.page import Page
 from sim.quality.dataset import Dataset
 from sim.quality.declared import Declared
 from sim.quality.report.attributes import attributes
+from sim.quality.report.attribution import attribution
 from sim.quality.report.cohorts import cohorts
 from sim.quality.report.dictionary import dictionary, relations
 from sim.quality.report.funnels import funnels
 from sim.quality.report.growth import growth
+from sim.quality.report.incidents import incidents
 from sim.quality.report.overview import overview
 from sim.quality.report.queues import queues
 from sim.quality.report.rhythm import rhythm
@@ -27,6 +29,7 @@ Watch = Callable[[str, int, int], None]
 SECTIONS: dict[str, Callable[[Page, View], None]] = {
     "overview": overview,
     "volume": volume,
+    "incidents": incidents,
     "rhythm": rhythm,
     "growth": growth,
     "cohorts": cohorts,
@@ -34,6 +37,7 @@ SECTIONS: dict[str, Callable[[Page, View], None]] = {
     "states": states,
     "survival": survival,
     "processes": funnels,
+    "attribution": attribution,
     "resources": queues,
     "distributions": attributes,
     "relations": relations,

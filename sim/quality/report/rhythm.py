@@ -13,6 +13,10 @@ from sim.quality.report.volume import featured, follows, starts, thing
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MOST = 6
+FEW = 4
+"""Hours of a week that are told, not drawn, where there are no others."""
+
+NEARLY = 0.97
 
 
 def rhythm(page: Page, view: View) -> None:
@@ -36,6 +40,9 @@ def _week(section: Section, view: View, reading: Reading) -> None:
     grid = pl.DataFrame({"day": [d for d in range(1, 8) for _ in range(24)], "hour": list(range(24)) * 7})
     every = grid.cast(pl.Int64).join(found.cast(pl.Int64), on=["day", "hour"], how="left").fill_null(0)
     total = max(int(every["n"].sum()), 1)
+    if appointed := _appointed(every, total):
+        section.text(f"{thing(reading)}: {appointed}.")
+        return
     shown = every.with_columns(
         times=pl.col("n") * 168 / total, name=pl.col("day").replace_strict(dict(enumerate(DAYS, 1)))
     )
@@ -53,6 +60,16 @@ def _week(section: Section, view: View, reading: Reading) -> None:
         ),
         _words(every, total),
     )
+
+
+def _appointed(every: pl.DataFrame, total: int) -> str:
+    """When they happen, in words, where that is (nearly) always in the same few hours of the week."""
+    most = every.sort("n", descending=True).head(FEW)
+    if most["n"].sum() < NEARLY * total:
+        return ""
+    used = most.filter(pl.col("n") > (1 - NEARLY) * total)
+    told = (f"{row['n'] / total:.0%} {DAYS[row['day'] - 1]} from {row['hour']}:00" for row in used.to_dicts())
+    return ", ".join(told)
 
 
 def _words(every: pl.DataFrame, total: int) -> str:

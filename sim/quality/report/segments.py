@@ -13,6 +13,8 @@ from sim.quality.report.volume import thing
 from sim.quality.tables import quoted
 
 COLUMNS = 6
+LEAST = 8
+"""Members of a group that has a rate of its own."""
 
 
 def segments(page: Page, view: View) -> None:
@@ -79,14 +81,14 @@ def _rates(view: View, entity: Reading, reading: Reading, column: str) -> pl.Dat
         WITH member AS (
             SELECT id, {quoted(column)}::VARCHAR AS kind, greatest({days(until, "seen")}, 0) / {MONTH} AS months
             FROM {members(view, entity, [column])} WHERE {quoted(column)} IS NOT NULL
-        ), done AS (SELECT id, count(*) AS n, sum(v) AS v FROM {deeds(view, entity, reading)} AS deed GROUP BY 1),
+        ), done AS (SELECT id, sum(n) AS n, sum(v) AS v FROM {deeds(view, entity, reading)} AS deed GROUP BY 1),
         each AS (
             SELECT kind, months, coalesce(n, 0)::DOUBLE AS n, coalesce(v, 0)::DOUBLE AS v
             FROM member LEFT JOIN done USING (id)
         )
         SELECT kind, count(*) AS members, sum(months) AS m, sum(n) AS n, sum(v) AS v, sum(months * months) AS mm,
                sum(n * n) AS nn, sum(n * months) AS nm, sum(v * v) AS vv, sum(v * months) AS vm
-        FROM each GROUP BY 1 ORDER BY sum(n) / sum(months) DESC
+        FROM each GROUP BY 1 HAVING count(*) >= {LEAST} ORDER BY sum(n) / sum(months) DESC
         """
     )
     named = found.with_columns(group=pl.format("{}: {}", pl.lit(column), pl.col("kind")))

@@ -138,6 +138,8 @@ def _bend(rates: dict[tuple[str, str], float], columns: list[list[str]], a: str,
 
 def _rate(rate: float) -> str:
     """A rate a month as people read it, of shorter spans where that is very many."""
+    if rate < 0.001:
+        return f"{100 * 12 * rate:.2g}%/year"
     if rate < 0.3:
         return f"{rate:.1%}/month"
     times, unit = next(((times, unit) for times, unit in RATES if rate / times >= 2), (1.0, "month"))

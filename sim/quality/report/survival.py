@@ -13,6 +13,7 @@ import polars as pl
 
 from sim.pages.charts import Axis, steps
 from sim.pages.page import Page, Section
+from sim.quality.report.funnels import span
 from sim.quality.report.lives import FEW, days
 from sim.quality.report.reading import Reading
 from sim.quality.report.segments import columns
@@ -137,5 +138,13 @@ def _medians(shown: pl.DataFrame, unit: str) -> str:
     names: Sequence[str] = shown["by"].unique(maintain_order=True).to_list()
     halves = shown.filter(pl.col("share") <= 0.5).group_by("by").agg(pl.col("after").min())
     found = dict(zip(halves["by"], halves["after"], strict=True))
-    told = [f"{name} {found[name]:.3g}" if name in found else f"{name} not reached" for name in names]
-    return f"Medians in {unit}: {'; '.join(told)}."
+    if not found:
+        return "No curve reaches its median."
+    length = next((days for name, days, _ in UNITS if name == unit), 1 / 1440)
+    told = [f"{name} {_span(found[name], unit, length)}" if name in found else f"{name} not reached" for name in names]
+    return f"Medians: {'; '.join(told)}."
+
+
+def _span(many: float, unit: str, length: float) -> str:
+    """So many of a unit of that `length` in days; in a smaller one where it is not even one of it."""
+    return f"{many:.3g} {unit}" if many >= 1 else span(many * length * 86_400)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -44,6 +44,7 @@ class View:
     data: Dataset
     declared: Declared | None = None
     zone: str = "UTC"
+    _throughout: dict[str, bool] = field(default_factory=dict, repr=False)
 
     @cached_property
     def streams(self) -> dict[str, Reading]:
@@ -84,6 +85,11 @@ class View:
     def began(self) -> datetime:
         """First instant, as clocks in `zone` show it."""
         return self.start.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+
+    def clocks(self, span: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+        """Two instants as clocks in `zone` show them."""
+        begin, end = (moment.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None) for moment in span)
+        return begin, end
 
     @property
     def until(self) -> datetime:
@@ -171,6 +177,17 @@ class View:
         """The columns of text with few values, by which a stream can be divided."""
         few = [name for name in reading.texts if 2 <= self.distinct(reading.name, name) <= most]
         return [name for name in few if name not in ("state", "step")]
+
+    def throughout(self, reading: Reading) -> bool:
+        """Whether the value of a stream of steps belongs to cases: the same at every step of any of them."""
+        if reading.role != "steps" or reading.case is None or reading.value is None:
+            return False
+        if reading.name not in self._throughout:
+            case, value = quoted(reading.case), quoted(reading.value)
+            each = f"SELECT min({value}) = max({value}) AND count({value}) = count(*) AS same FROM {table(reading)}"
+            found = self.query(f"SELECT coalesce(bool_and(coalesce(same, false)), false) FROM ({each} GROUP BY {case})")
+            self._throughout[reading.name] = bool(found[0][0])
+        return self._throughout[reading.name]
 
     def _summary(self, name: str) -> dict[str, Column]:
         """One scan for all columns of a stream."""
