@@ -2,11 +2,12 @@
 
     open -> ((write* | stage -> emit*) -> commit)* -> close
 
-One thread at a time calls a sink; `stage` alone may be called beside the others. `open` comes once; then windows of
-simulated time follow each other: `write` receives the window's batches by the rank of their streams, each sorted by
-event time and id, and `commit(watermark)` says that the window is whole. Where facts are to leave when they are due,
-`stage` takes some of them ahead of their time, encoded as far as the sink can, and `emit` lets more and more of them
-go. `close` ends it; nothing follows close.
+One thread at a time calls a sink; `prepare` and `stage` alone may be called beside the others. `open` comes once; then
+windows of simulated time follow each other: `write` receives the window's batches by the rank of their streams, each
+sorted by event time and id, and `commit(watermark)` says that the window is whole. `prepare` tells of them beforehand.
+Where facts are to leave when they are due, `stage` takes some of them ahead of their time, encoded as far as the sink
+can, and `emit` lets more and more of them go. `settle` asks that a later process finds all that is committed. `close`
+ends it; nothing follows close.
 
 What was written after the last `commit` is not part of the output: `close` drops it. So a run that is interrupted, or
 that fails in the middle of a window, just closes the sink: there is no verb for that, and no half-written window or
@@ -187,6 +188,13 @@ class Sink(ABC):
         self._state = "open"
 
     @final
+    def prepare(self, batches: Sequence[Batch]) -> None:
+        """Hear of the batches of one of the next windows, which `write` will bring, in order: a sink that takes long to
+        encode may begin. May be called from another thread than the other verbs.
+        """
+        self._prepare([batch for batch in batches if len(batch)])
+
+    @final
     def stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
         """Encode facts that will leave by `emit`. `due` are the instants at which they are meant to leave, in their
         total order: microseconds since the epoch, by the clock of the wall, int64[n].
@@ -290,6 +298,9 @@ class Sink(ABC):
     @abstractmethod
     def _write(self, batch: Batch) -> None:
         """Take a batch of at least one fact."""
+
+    def _prepare(self, batches: Sequence[Batch]) -> None:  # noqa: B027 - not all have a use for it
+        """Begin to encode batches of at least one fact each."""
 
     def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
         """Encode facts; without a way of its own, a sink gets them by `_write` when the last of them is due."""

@@ -86,6 +86,19 @@ WORLD: dict[str, Any] = {
                 },
             },
         },
+        "complaint": {
+            "parent": "licence",
+            "arrivals": {
+                "on": {"stream": "inquiry", "probability": 0.4, "after": {"type": "gamma", "mean": "4d", "shape": 2}}
+            },
+            "lifecycle": {
+                "initial": "open",
+                "states": {
+                    "open": {"transitions": [{"to": "settled", "on": {"stream": "letter", "probability": 0.6}}]},
+                    "settled": {},
+                },
+            },
+        },
     },
     "streams": {
         "order": {
@@ -109,6 +122,8 @@ WORLD: dict[str, Any] = {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
         },
+        "inquiry": {"entity": "licence", "rate": "0.8/month"},
+        "letter": {"entity": "complaint", "rate": "1/month"},
         "fee": {
             "entity": "licence",
             "every": {

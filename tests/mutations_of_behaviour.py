@@ -256,3 +256,19 @@ def a_few_fees_come_at_any_time(output: Output) -> None:
     for path in output.files("fee"):
         moved = "CASE WHEN hash(fee_id) % 50 = 0 THEN event_time - INTERVAL 5 DAY ELSE event_time END AS event_time"
         output.rewrite_file(path, f"SELECT * REPLACE ({moved}) FROM t ORDER BY event_time, fee_id")
+
+
+@mutation("followers")
+def complaints_are_lost(output: Output) -> None:
+    for stream in ("complaint_lifecycle", "letter", "complaint"):
+        for path in output.files(stream):
+            output.rewrite_file(
+                path, f"SELECT * FROM t WHERE hash(complaint_id) % 6 > 0 ORDER BY event_time, {stream}_id"
+            )
+
+
+@mutation("triggered")
+def letters_settle_less(output: Output) -> None:
+    for path in output.files("complaint_lifecycle"):
+        rows = "WHERE hash(complaint_lifecycle_id) % 5 > 0 ORDER BY event_time, complaint_lifecycle_id"
+        output.rewrite_file(path, f"SELECT * FROM t {rows}")

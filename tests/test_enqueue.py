@@ -251,3 +251,17 @@ def test_messages_that_nobody_reports_on_are_no_success(mock):
     sink.commit(START + SPAN)
     with pytest.raises(DeliveryError, match="50 of 50 facts were not acknowledged: 50 unaccounted for"):
         sink.close()
+
+
+@pytest.mark.parametrize(("way", "before"), [(COMPILED, True), (PYTHON, False)])
+def test_the_next_window_is_encoded_while_messages_are_sent_by_compiled_code(way, before, mock):
+    batch = sample_batch(VISIT, 300)
+    with open_sink(f"kafka://{mock}?prefix={way}.&enqueue={way}") as sink:
+        sink.open([VISIT], sample_run())
+        sink.prepare([batch])
+        encoded = []
+        inner, sink._encode = sink._encode, lambda group: encoded.append(group) or inner(group)
+        sink.write(batch)
+        sink.commit(batch.until)
+        assert (encoded == []) is before
+    assert sink.report.total == 300

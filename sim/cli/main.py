@@ -23,6 +23,7 @@ from sim.cli.report import report
 from sim.cli.run import run
 from sim.cli.schema import schema
 from sim.cli.terminal import logs
+from sim.cli.terminal.signals import ABORTED, TERMINATED, Terminated, terminable
 from sim.cli.truth import truth
 from sim.cli.verify import verify
 from sim.errors import DatagenError, ScenarioError
@@ -77,7 +78,8 @@ class Commands(TyperGroup):
 
     def _run(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with terminable():
+                return super().invoke(ctx)
         except ScenarioError as error:
             raise _ended(error.exit_code, *map(str, error.problems)) from None
         except DatagenError as error:
@@ -86,8 +88,10 @@ class Commands(TyperGroup):
             raise _ended(0) from None
         except OSError as error:
             raise _ended(1, str(error)) from None
+        except Terminated:
+            raise _ended(TERMINATED) from None
         except KeyboardInterrupt:
-            raise _ended(130) from None
+            raise _ended(ABORTED) from None
 
 
 def _ended(exit_code: int, *reasons: str) -> typer.Exit:

@@ -166,6 +166,8 @@ def _feed(source: Iterator[Window], relays: Sequence[Relay[Any]], sink: Sink, ou
         relay.start()
     try:
         while not any(relay.over for relay in relays) and (window := next(source, None)) is not None:
+            if len(relays) == 1:
+                sink.prepare(window.batches)
             if not relays[0].put(window):
                 break
     except BaseException:

@@ -28,7 +28,9 @@ LOG = logging.getLogger("datagen.sinks.kafka")
 LOG.addHandler(logging.NullHandler())
 
 _TRY = 0.5
-_REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
+REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
+"""Errors after which trying again is of no use: who we are is not believed, or a certificate not trusted."""
+
 _OF_TOPICS = frozenset(
     {
         KafkaError._UNKNOWN_TOPIC,
@@ -289,7 +291,7 @@ class Client:
     def _on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._trouble = error.str()
-        if error.code() in _REFUSED:
+        if error.code() in REFUSED:
             # Final at the start; later it may pass, as where a broker restarts, and time-outs will tell.
             self._refusal = error.str()
         if error.fatal():

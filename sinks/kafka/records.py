@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,9 +13,10 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 from numpy.typing import NDArray
 
 from sim.errors import ParameterError, SinkError
-from sinks.kafka.client import LOG
+from sinks.kafka.client import LOG, REFUSED
 from sinks.kafka.headers import Pairs
 from sinks.kafka.settings import DEFAULTS, Settings
+from sinks.kafka.waiting import Patience, Waiting
 from sinks.words import nearest
 
 AT_ONCE = 50_000
@@ -24,7 +25,8 @@ AT_ONCE = 50_000
 SILENCE = 60.0
 """Seconds without a record after which reading is given up."""
 
-_WAIT = 0.5
+_WAIT = _TRY = 0.5
+_SILENT = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Reader:
     def __init__(self, settings: Settings, url: str, timeout: float) -> None:
         self._settings, self._url, self._timeout = settings, url, timeout
         self._trouble = ""
+        self._refused = False
+        self._patience = Patience(Waiting(), timeout)
         ours = {"group.id": "datagen-replay", "enable.auto.commit": "false", "enable.partition.eof": "true"}
         values: dict[str, Any] = {**for_consumers(settings), **ours, "error_cb": self._on_error}
         try:
@@ -87,10 +91,10 @@ class Reader:
 
     def extents(self, topics: Sequence[str], since: int | None = None, until: int | None = None) -> list[Extent]:
         """What there is to read: from the earliest record to the last of this moment, or the records with timestamps
-        (microseconds) in [since, until). Raises ParameterError for a topic that is not there.
+        (microseconds) in [since, until). Waits for a broker. Raises ParameterError for a topic that is not there.
         """
         try:
-            known = self._consumer.list_topics(timeout=self._timeout).topics
+            known = self._patience.outlast(self._topics, self._passing)
             for topic in topics:
                 if topic not in known:
                     raise ParameterError(f"{self._url}: there is no topic {topic!r}{nearest(topic, known)}")
@@ -119,6 +123,19 @@ class Reader:
                 at = int(records.offsets[-1]) + 1
             if ended or at >= extent.end:
                 return
+
+    def _topics(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._consumer.list_topics(timeout=min(_TRY, self._timeout)).topics
+        return found
+
+    def _passing(self, error: Exception) -> str:
+        """Why it is worth asking again; nothing where a broker has said no, or nobody is believed."""
+        with suppress(KafkaException):
+            self._consumer.poll(0)
+        silent = isinstance(error, KafkaException) and error.args[0].code() in _SILENT
+        if not silent or self._refused:
+            return ""
+        return self._settings.redact(self._trouble or error.args[0].str())
 
     def _is_end(self, message: Message) -> bool:
         """Whether it is the word that a partition ends here. Raises SinkError where it is an error."""
@@ -149,6 +166,7 @@ class Reader:
         return f" ({self._settings.redact(self._trouble)})" if self._trouble else ""
 
     def _on_error(self, error: KafkaError) -> None:
+        self._refused |= error.code() in REFUSED
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._trouble = error.str()
 

@@ -90,6 +90,29 @@ def test_a_broker_that_is_away_for_a_while_costs_nothing_without_transactions_ei
         assert_one_run(broker.address, prefix, small)
 
 
+def test_whoever_reads_topics_waits_for_a_broker_that_is_away(small, prefix):
+    with Broker() as broker:
+        to = f"kafka://{broker.address}?prefix={prefix}&partitions=2"
+        assert start("run", small, "--to", to, "-q").wait(120) == 0
+        broker.kill()
+        readers = [start("verify", small, "--from", f"{to}&timeout=2min", "--expect", "ideal", "--log-format", "json")]
+        readers.append(
+            start(
+                "replay",
+                f"kafka://{broker.address}/{prefix}order?timeout=2min",
+                "--to",
+                "null:",
+                "--log-format",
+                "json",
+            )
+        )
+        time.sleep(OUTAGE)
+        assert [process.poll() for process in readers] == [None, None]
+        broker.start()
+        for process in readers:
+            assert {"waiting", "going_on"} <= set(told(process)[0])
+
+
 def test_a_run_that_waits_for_its_broker_in_the_middle_can_be_ended_and_gone_on_with(small, prefix):
     with Broker() as broker:
         to = f"kafka://{broker.address}?prefix={prefix}&partitions=2&exactly_once=true"

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.cli.terminal import notices
 from sim.cli.terminal.progress import EVERY
 from sim.errors import ParameterError
 
@@ -74,6 +75,7 @@ def _topics(
     options.finish(settings=True)
     names = _named(target.url, [topic for topic in named.split(",") if topic], template, streams)
     known = {stream.name: stream for stream in streams}
+    notices.show()
     with Reader(resolved, target.url, timeout) as reader:
         if (writing.form, writing.envelope) == ("json", "plain"):
             return {stream: _partitions(reader, topic, folder, tell) for stream, topic in names.items()}

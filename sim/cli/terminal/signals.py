@@ -1,16 +1,39 @@
-"""SIGINT and SIGTERM: the first ends the run cleanly, a second SIGINT at once."""
+"""SIGINT and SIGTERM: the first ends the run cleanly, a second SIGINT at once; other commands clear up and end."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from sim.cli.terminal import logs
 
-ABORTED = 130
+ABORTED, TERMINATED = 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come, and whoever has left something behind is to clear it away."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Inside, SIGTERM raises `Terminated`, as Ctrl-C raises KeyboardInterrupt, unless somebody else handles it."""
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
 
 
 class Interruption:

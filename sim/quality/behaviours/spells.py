@@ -65,7 +65,7 @@ def _of_hit(
     here = on.number(times) >= 0
     changed = replace(declared, times=TimeTable(inside, model.start, model.end), variance=0.0)
     hours = np.array([model.start, model.end])
-    sheet = sheet_of(members, stays, changed, Groups(), (member[here], times[here]), hours)
+    sheet = sheet_of(members, stays, changed, Groups(), (member[here], times[here]), hours, leaving=True)
     found, expected = float(sheet.observed.sum()) + sheet.stray, float(sheet.expected.sum())
     others, usual = float(calm.observed.sum()), float(calm.expected.sum())
     if min(expected, usual) < _FEWEST:
