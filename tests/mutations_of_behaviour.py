@@ -258,7 +258,7 @@ def a_few_fees_come_at_any_time(output: Output) -> None:
         output.rewrite_file(path, f"SELECT * REPLACE ({moved}) FROM t ORDER BY event_time, fee_id")
 
 
-@mutation("followers")
+@mutation("followers", also={"follower_counts": "that fewer have any is their number, too"})
 def complaints_are_lost(output: Output) -> None:
     for stream in ("complaint_lifecycle", "letter", "complaint"):
         for path in output.files(stream):
