@@ -86,6 +86,19 @@ WORLD: dict[str, Any] = {
                 },
             },
         },
+        "complaint": {
+            "parent": "licence",
+            "arrivals": {
+                "on": {"stream": "inquiry", "probability": 0.4, "after": {"type": "gamma", "mean": "4d", "shape": 2}}
+            },
+            "lifecycle": {
+                "initial": "open",
+                "states": {
+                    "open": {"transitions": [{"to": "settled", "on": {"stream": "letter", "probability": 0.6}}]},
+                    "settled": {},
+                },
+            },
+        },
     },
     "streams": {
         "order": {
@@ -109,6 +122,9 @@ WORLD: dict[str, Any] = {
                 "order_line": {"count": {"type": "poisson", "mean": 2}, "after": {"type": "exponential", "mean": "1h"}}
             },
         },
+        "inquiry": {"entity": "licence", "rate": "0.8/month"},
+        "visit": {"entity": "licence", "rate": "2/month"},
+        "letter": {"entity": "complaint", "rate": "1/month"},
         "fee": {
             "entity": "licence",
             "every": {
@@ -145,6 +161,9 @@ WORLD: dict[str, Any] = {
             },
             "conversions": ["extension"],
         },
+    },
+    "incidents": {
+        "rush": {"from": "2024-06-01", "until": "2024-08-01", "share": 0.5, "streams": {"visit": {"rate": 3}}}
     },
     "expect": {
         "more_than_the_amount": {"stream": "order", "where": "total > amount"},

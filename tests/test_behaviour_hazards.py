@@ -124,8 +124,12 @@ def test_shares_within_a_time_are_the_distribution():
     assert share_within(length, times) == pytest.approx(known, abs=1e-5)
 
 
-def test_what_facts_lead_to_is_not_measured():
-    by_fact = changed(CLUB, f"{STATES}.paused.transitions", [{"to": "active", "on": {"stream": "call"}}])
+def test_what_facts_lead_to_in_part_is_not_measured():
+    by_fact = changed(
+        CLUB,
+        f"{STATES}.paused.transitions",
+        [{"to": "active", "on": {"stream": "call"}}, {"to": "active", "hazard": "5%/month"}],
+    )
     by_fact["streams"] = {"call": {"entity": "user", "rate": "1/month"}}
     told = [f.detail for f in measured("hazards", by_fact, facts_of(by_fact)) if not f.measured]
     assert any("follows from facts" in detail for detail in told)

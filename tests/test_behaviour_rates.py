@@ -176,3 +176,10 @@ def test_a_sample_of_entities_is_enough():
     some = members_of(run, compiled, compiled.populations[0], most=200)
     assert 120 < len(some) < 290
     assert some.share < 0.3
+
+
+def test_facts_that_lead_to_another_state_have_happened_in_the_one_before():
+    last = {"transitions": [{"to": "gone", "on": {"stream": "act", "probability": 0.3}}]}
+    states = {"active": last, "gone": {"terminal": True}}
+    world = acting(400, "1/month", {"lifecycle": {"initial": "active", "states": states}})
+    assert failed("rates", world, facts_of(world)) == set()

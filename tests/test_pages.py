@@ -190,3 +190,15 @@ def test_large_numbers_are_each_as_short_as_they_can_be(most, labels):
     told = re.findall(r">([\d.]+[kMm]?)</text>", svg)
     assert set(labels) <= set(told)
     assert not {"0k", "0M", "0.0k", "500m"} & set(told)
+
+
+@pytest.mark.parametrize(
+    ("values", "side"),
+    [
+        ([1, 2.5, None], "right"), (["1,234", "–", "0.5%", "12 MB"], "right"), (["3.4e-05", "", "2 ms"], "right"),
+        (["1 of 2"], "left"), ([True, False], "left"), (["", None], "left"), (["2024-01-01"], "left"),
+    ],
+)  # fmt: skip
+def test_numbers_stand_to_the_right_also_where_they_are_text(values, side):
+    (block,) = Page("one").section("s").table(["x"], [[value] for value in values]).blocks
+    assert block.content["align"] == [side]

@@ -234,6 +234,21 @@ def test_what_a_case_is_worth_counts_once_wherever_it_stands(price, worth, tmp_p
     assert paid.sum() == pytest.approx(worth * begun.sum(), rel=1e-3)
 
 
+def test_cohorts_are_of_what_is_done_again_and_segments_also_of_what_is_rare(tmp_path):
+    users = {"arrivals": {"rate": "6/day"}, "segments": {"tier": {"a": {"weight": 1}, "b": {"weight": 1}}}}
+    apply = {"entity": "user", "start": {"on": "user"}, "steps": {"sent": {"next": {"read": 1.0}}, "read": {}}}
+    streams = {"buy": {"entity": "user", "rate": "1/month"}, "complain": {"entity": "user", "rate": "0.03/month"}}
+    world = scenario(entities={"user": users}, processes={"apply": apply}, streams=streams)
+    written(world, f"parquet:{tmp_path}")
+    with open_dataset(str(tmp_path)) as other:
+        titles = [chart.title for chart in report(other).charts()]
+    assert [title for title in titles if "cohorts" in title] == [
+        "Retention: share of user cohorts with buy in the month of age"
+    ]
+    compared = [title for title in titles if title.endswith("per user and month")]
+    assert compared == ["buy per user and month", "complain per user and month"]
+
+
 def test_bins_of_rounded_numbers_are_equally_full(tmp_path):
     values = np.round(np.random.default_rng(SEED).uniform(0, 10, 40_000), 1)
     pl.DataFrame({"at": [datetime(2024, 1, 1)] * len(values), "heat": values}).write_parquet(tmp_path / "t.parquet")

@@ -109,3 +109,29 @@ def test_whoever_is_ended_leaves_nothing_behind(runs, tmp_path, monkeypatch):
     process.terminate()
     stderr = process.communicate(timeout=30)[1]
     assert (process.returncode, list(tmp_path.iterdir())) == (143, []), stderr
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_windows_that_differ_are_written_down_with_what_they_should_be(runs, suffix, tmp_path):
+    folder, file = runs["drop"], tmp_path / f"windows.{suffix}"
+    words = ("--from", f"parquet:{folder / 'faulty'}", "--stream", "act", "--window", "6h", "--windows", str(file))
+    assert invoke("verify", str(folder / "world.yaml"), *words).exit_code == 0
+    read = {"csv": lambda path: pl.read_csv(path, try_parse_dates=True), "parquet": pl.read_parquet}[suffix]
+    found, facts = read(file), {}
+    for name in ("ideal", "faulty"):
+        rows = pl.read_parquet(folder / name / "act" / "*.parquet")
+        window = pl.col("event_time").dt.truncate("6h").alias("window_start")
+        facts[name] = rows.group_by(window).agg(pl.len().alias(name), pl.col("amount").sum().alias(f"{name}_sum"))
+    both = facts["ideal"].join(facts["faulty"], on="window_start").sort("window_start")
+    for aggregate, names in {"facts": ("ideal", "faulty"), "amount": ("ideal_sum", "faulty_sum")}.items():
+        expected = both.select("window_start", *names).filter(pl.col(names[0]) != pl.col(names[1]))
+        own = found.filter(pl.col("aggregate") == aggregate).select("window_start", "true", "seen")
+        assert own.cast({"true": pl.Int64, "seen": pl.Int64}).rows() == expected.rows()
+    assert found["explained"].all()
+
+
+@pytest.mark.parametrize(("name", "message"), [("a.json", "must end with .csv or .parquet"), ("no/a.csv", "no folder")])
+def test_a_table_of_windows_that_cannot_be_written_is_refused_first(runs, name, message, tmp_path):
+    words = ("--from", f"parquet:{runs['drop'] / 'faulty'}", "--windows", str(tmp_path / name))
+    done = invoke("verify", str(runs["drop"] / "world.yaml"), *words)
+    assert (done.exit_code, message in done.stderr) == (2, True)

@@ -59,6 +59,12 @@ def verify(
         int | None, typer.Option(min=0, help="The run was limited to so many facts.", show_default=False)
     ] = None,
     window: Annotated[str, typer.Option(metavar="DURATION", help="Windows whose aggregates are compared.")] = "1h",
+    windows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write every aggregate that differs there: .csv or .parquet.", show_default=False
+        ),
+    ] = None,
     arrived: Annotated[
         str | None,
         typer.Option(
@@ -95,11 +101,14 @@ def verify(
     that are in the ledger are explained. Exit code 0 where all are, 1 where one is not.
     """
     from sim.cli.recorded.comparison import Question, answers
+    from sim.cli.recorded.differences import check, write
     from sim.cli.recorded.forms import Clocks
     from sim.cli.recorded.sightings import source as opened
 
     notices.show()
     span = parse_span("--window", window)
+    if windows is not None:
+        check(windows)
     found = opened(source, parse_pairs("-X", setting or []))
     if since is not None and arrived is None:
         raise ParameterError("--since is where latencies begin: it needs --arrived")
@@ -108,6 +117,8 @@ def verify(
     overrides = parse_overrides(override or [], **when.interval(start, end))
     question = Question(scenario, overrides, seed, found, account, span, limit, tuple(stream or ()))
     audits = answers(question, expect.value)
+    if windows is not None:
+        write(audits, windows)
     typer.echo(encoder.dumps(_document(audits, expect))) if json else _print(audits)
     raise typer.Exit(0 if all(item.sound for item in audits) else 1)
 

@@ -142,11 +142,12 @@ def _rule(rule: Rule) -> list[ChartType]:
     line = base.mark_rule(style="reference").encode(**{rule.axis: at})
     if not rule.label:
         return [line]
-    if rule.axis == "y":
-        text = base.mark_text(style="note", text=rule.label, align="right", baseline="bottom", dy=-3)
-        return [line, text.encode(y=at, x=altair.value("width"))]
-    text = base.mark_text(style="note", text=rule.label, align="left", baseline="top", dx=4)
-    return [line, text.encode(x=at, y=altair.value(0))]
+    upright = rule.axis == "x"
+    place: dict[str, Any] = {"align": "left", "baseline": "top", "dx": 4} if upright else {"align": "right"}
+    place |= {} if upright else {"baseline": "bottom", "dy": -3}
+    texts = [base.mark_text(style=style, text=rule.label, **place) for style in ("halo", "note")]
+    across = {"x": at, "y": altair.value(0)} if upright else {"y": at, "x": altair.value("width")}
+    return [line, *(text.encode(**across) for text in texts)]
 
 
 def colour(shown: pl.DataFrame, ramp: bool = False, symbol: str = "square") -> dict[str, Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+_NUMBER = re.compile(r"[<>±+-]?\d[\d,.]*(e[+-]?\d+)?( ?(%|[kMGT]?B|/s|d|h|min|s|ms|µs))?")
+"""Numbers as they are written in tables, with a unit at the most."""
 
 Kind = Literal["tiles", "table", "chart", "text", "details", "section"]
 Tone = Literal["plain", "good", "bad", "muted"]
@@ -129,6 +133,12 @@ def _transposed(rows: Sequence[Sequence[Cell]], width: int) -> Iterator[list[Cel
 
 
 def _side(cells: Sequence[Cell]) -> Align:
-    values = [cell.value for cell in cells if cell.value is not None]
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    return "right" if values and numbers else "left"
+    values = [cell.value for cell in cells if cell.value not in (None, "", "–")]
+    return "right" if values and all(map(_numeric, values)) else "left"
+
+
+def _numeric(value: object) -> bool:
+    """Whether it is a number, or a text that is one with its unit."""
+    if isinstance(value, str):
+        return bool(_NUMBER.fullmatch(value))
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sim.batch import Stream
 from sim.errors import ParameterError
@@ -14,7 +15,7 @@ from sinks.kafka.headers import DUE, Headers, named, parse
 from sinks.kafka.keys import Keys
 from sinks.kafka.messages import Encoder
 from sinks.kafka.partitions import Partitions
-from sinks.kafka.schemas import STRATEGIES, Registry
+from sinks.kafka.schemas import LEVELS, STRATEGIES, Registry
 from sinks.kafka.settings import REGISTRY, Settings
 from sinks.kafka.values import Style, Values
 from sinks.kafka.waiting import Patience
@@ -59,8 +60,14 @@ class Encoding:
         asked = options.text("registry")
         url = asked or settings.registry.get(f"{REGISTRY}url", "")
         self._check_registry(asked, url)
-        references = self._refers(options, url)
-        self._registry = Registry(url, settings, register, references=references) if url and self._has_schema else None
+        references, level = options.flag("references", False), options.choice("compatibility", LEVELS, "")
+        if (references or level) and not (url and self._has_schema and (register or not level)):
+            words = "references=true is for schemas in" if references else "compatibility= is for schemas registered in"
+            raise ParameterError(
+                f"{self._url}: {words} a registry: it needs registry=URL and a format that has a schema"
+            )
+        more: dict[str, Any] = {"references": references, "compatibility": level}
+        self._registry = Registry(url, settings, register, **more) if url and self._has_schema else None
 
     @property
     def damages(self) -> frozenset[str]:
@@ -87,13 +94,6 @@ class Encoding:
         for option, kind in (("format", self._value), ("key.format", self._key)):
             if not url and kind is not None and kind.name == "jsonschema":
                 raise ParameterError(f"{self._url}: {option}=jsonschema is json with registry=URL, which is missing")
-
-    def _refers(self, options: Options, url: str) -> bool:
-        """Whether the types of objects are to be schemas of their own."""
-        asked = options.flag("references", False)
-        if asked and not (url and self._has_schema):
-            raise ParameterError(f"{self._url}: references=true is for schemas in a registry: it needs registry=URL")
-        return asked
 
     def wait(self, patience: Patience) -> None:
         """Be so patient with a registry that does not answer."""

@@ -35,6 +35,7 @@ FOR_WRITERS = (
     "subject",
     "register",
     "references",
+    "compatibility",
     "namespace",
     "enqueue",
 )

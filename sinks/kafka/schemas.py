@@ -12,29 +12,12 @@ from sim.errors import MissingExtra, ParameterError, SinkError
 from sinks.contract import Stopped
 from sinks.decoding.decoder import Known
 from sinks.formats.pieces import Piece
-from sinks.kafka.settings import REGISTRY, Settings
+from sinks.kafka.registry_settings import PREFIX, configuration
+from sinks.kafka.settings import Settings
 from sinks.kafka.waiting import Patience, Waiting
-from sinks.words import nearest
 
 if TYPE_CHECKING:
     from sinks.formats import Format
-
-PREFIX = REGISTRY
-
-NAMES = (
-    "url",
-    "basic.auth.user.info",
-    "ssl.ca.location",
-    "ssl.certificate.location",
-    "ssl.key.location",
-    "ssl.key.password",
-    "bearer.auth.token",
-    "bearer.auth.logical.cluster",
-    "bearer.auth.identity.pool.id",
-    "proxy",
-    "timeout",
-)
-"""The registry's settings, without the prefix."""
 
 STRATEGIES: dict[str, Callable[[str, str, str], str]] = {
     "topic": lambda topic, record, part: f"{topic}-{part}",
@@ -43,7 +26,9 @@ STRATEGIES: dict[str, Callable[[str, str, str], str]] = {
 }
 """How subjects are named, from the topic, the name of the type, and `key` or `value`."""
 
-_TIMEOUT = 10.0
+LEVELS = ("backward", "backward-transitive", "forward", "forward-transitive", "full", "full-transitive", "none")
+"""What registries can demand of a new version of a schema."""
+
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
 _PASSING = frozenset({429, 502, 503, 504})
 """Answers of a registry, or of what stands before it, that will be others in a while."""
@@ -55,9 +40,9 @@ class Registry:
     """One schema registry that speaks Confluent's interface.
 
     `register` says whether new schemas are registered, or only those found that are there; `references`, whether the
-    types of objects are schemas of their own, under subjects of their own names. Where it does not answer it is asked
-    again as `patience` says. Raises MissingExtra where the client is not complete, and ParameterError for
-    settings that it does not take.
+    types of objects are schemas of their own, under subjects of their own names; `compatibility`, one of `LEVELS`, what
+    subjects demand of new versions from then on. Where it does not answer it is asked again as `patience` says. Raises
+    MissingExtra where the client is not complete, and ParameterError for settings that it does not take.
     """
 
     def __init__(
@@ -68,6 +53,7 @@ class Registry:
         patience: Patience | None = None,
         *,
         references: bool = False,
+        compatibility: str = "",
     ) -> None:
         if "@" in url:
             text = f"user and password belong into {PREFIX}basic.auth.user.info, not in the URL"
@@ -76,6 +62,7 @@ class Registry:
         self._settings = settings
         self._register = register
         self._references = references
+        self._level = compatibility.upper().replace("-", "_")
         self.patience = patience or patient(0.0)
         self._client = self._connected(url)
 
@@ -121,11 +108,31 @@ class Registry:
 
     def _place(self, subject: str, schema: Any, versioned: bool) -> tuple[int, int]:
         if self._register:
+            demanded = self._demand(subject)
             number = int(self._client.register_schema(subject, schema))
+            if not demanded:
+                self._demand(subject)
             if not versioned:
                 return number, 0
         found = self._client.lookup_schema(subject, schema)
         return int(found.schema_id), int(found.version)
+
+    def _demand(self, subject: str) -> bool:
+        """Set what a subject demands of new versions; whether there is nothing left to do.
+
+        There are registries that have to know the subject first.
+        """
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        if not self._level:
+            return True
+        try:
+            self._client.set_compatibility(subject, self._level)
+        except SchemaRegistryError as error:
+            if error.http_status_code != _NOT_FOUND:
+                raise
+            return False
+        return True
 
     def find(self, number: int) -> Known | None:
         """The schema of that number, with what it refers to; None where the registry has none.
@@ -176,22 +183,9 @@ class Registry:
         except ImportError:
             raise MissingExtra("registry", "a schema registry") from None
         try:
-            return SchemaRegistryClient(self._configuration(url))
+            return SchemaRegistryClient(configuration(url, self._settings))
         except (ValueError, TypeError, OSError) as error:
             raise ParameterError(f"registry={self.url}: {self._settings.redact(str(error))}") from None
-
-    def _configuration(self, url: str) -> dict[str, Any]:
-        given = {name.removeprefix(PREFIX): value for name, value in self._settings.registry.items()}
-        for name in given:
-            if name not in NAMES:
-                place = self._settings.places[PREFIX + name]
-                raise ParameterError(f"{place}: {PREFIX + name!r} is not a setting{nearest(name, NAMES)}")
-        found: dict[str, Any] = {"max.retries": 0, **given, "url": url, "timeout": _seconds(given)}
-        if "bearer.auth.token" in given:
-            # The client demands a logical cluster, which only Confluent's own cloud has.
-            found = {"bearer.auth.credentials.source": "STATIC_TOKEN", "bearer.auth.logical.cluster": "", **found}
-            found.setdefault("bearer.auth.identity.pool.id", "")
-        return found
 
     def _refused(self, subject: str, wanted: str, error: Any) -> SinkError:
         reason = self._settings.redact(str(error.error_message or f"HTTP {error.http_status_code}"))
@@ -225,14 +219,6 @@ class Registry:
 def patient(timeout: float, stop: threading.Event | None = None) -> Patience:
     """Patience with a registry: `timeout` seconds, unless `stop` is set before."""
     return Patience(Waiting(target="the schema registry", returned="the schema registry is back"), timeout, stop)
-
-
-def _seconds(given: dict[str, str]) -> float:
-    text = given.get("timeout", "")
-    try:
-        return float(text) if text else _TIMEOUT
-    except ValueError:
-        raise ParameterError(f"{PREFIX}timeout: {text!r} is not a number of seconds") from None
 
 
 def _short(text: str | None) -> str:

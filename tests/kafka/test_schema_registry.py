@@ -29,6 +29,7 @@ from tests.change_rows import deletions
 from tests.kafka.broker import Broker
 from tests.kafka.reading import read
 from tests.kafka.registry import Gate
+from tests.kafka.tokens import provider
 
 VISIT = simple_stream()
 ROWS = 60
@@ -147,6 +148,37 @@ def test_an_incompatible_schema_is_refused_with_the_reason_before_anything_is_se
     assert len(read(address, f"{prefix}visit")) == ROWS
 
 
+def test_what_subjects_demand_of_new_versions_can_be_said(address, registry, client, prefix):
+    url = url_of(address, prefix, registry, format="avro")
+    send(f"{url}&compatibility=full-transitive")
+    assert client.get_compatibility(f"{prefix}visit-value") == "FULL_TRANSITIVE"
+    with pytest.raises(SinkError, match="not compatible"):
+        send(url, changed(pa.float64()))
+    sink = open_sink(f"{url}&compatibility=none")
+    sink.open([changed(pa.float64())], sample_run())
+    sink.close()
+    assert client.get_versions(f"{prefix}visit-value") == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (
+            "format=avro&registry=http://h:2&compatibility=backwards",
+            "'backwards' is not allowed; did you mean 'backward'",
+        ),
+        (
+            "format=avro&registry=http://h:2&compatibility=none&register=false",
+            "is for schemas registered in a registry",
+        ),
+        ("format=avro&compatibility=full", "it needs registry=URL"),
+    ],
+)
+def test_demands_that_make_no_sense_are_refused(query, message):
+    with pytest.raises(ParameterError, match=message):
+        open_sink(f"kafka://h:1?{query}")
+
+
 def test_without_registering_a_schema_that_is_there_is_found(address, registry, prefix):
     send(url_of(address, prefix, registry, format="avro"))
     report = send(url_of(address, prefix, registry, format="avro", register="false"))
@@ -248,6 +280,18 @@ def test_a_token_is_sent_to_the_registry(address, registry, prefix):
     with Gate(registry, "Bearer t0ken") as gate:
         given = {"schema.registry.bearer.auth.token": "t0ken"}
         assert send(url_of(address, prefix, gate.url, format="avro"), given=given).acknowledged == ROWS
+
+
+def test_a_token_is_fetched_from_an_identity_provider(address, registry, prefix, monkeypatch):
+    monkeypatch.setattr("tests.kafka.tokens.token", lambda subject: f"t0ken-of-{subject}")
+    with provider("me", "hush-hush") as issuer, Gate(registry, "Bearer t0ken-of-me") as gate:
+        names = {"issuer.endpoint.url": issuer, "client.id": "me", "client.secret": "hush-hush", "scope": "write"}
+        given = {f"schema.registry.bearer.auth.{name}": value for name, value in names.items()}
+        assert send(url_of(address, prefix, gate.url, format="avro"), given=given).acknowledged == ROWS
+        given["schema.registry.bearer.auth.client.secret"] = "wrong-too"
+        with pytest.raises(SinkError, match="the registry does not answer") as caught:
+            send(url_of(address, f"{prefix}2", gate.url, format="avro"), given=given)
+    assert "wrong-too" not in str(caught.value)
 
 
 def test_tls_with_a_client_certificate(own_broker: Broker, registry, prefix, pem):

@@ -73,7 +73,7 @@ def _about(document: Document) -> Mapping[str, str]:
         "seed": str(document["seed"]),
         "target": document["to"],
         "guarantee": document["guarantee"],
-        "ended": document["ended"],
+        "ended": document["ended"][:19].replace("T", " ") + " UTC",
         "datagen": document["datagen"],
     }
 

@@ -73,6 +73,10 @@ class Audit:
     """Injections in the ledger of which nothing is to be seen, where that matters."""
     latencies: Latencies = field(default_factory=Latencies)
     """From event times to arrivals, where those are known."""
+    windows: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """Aggregates that differ: the beginning of the window (`first`), `aggregate`, `true`, `seen`, `explained`."""
+    span: int = 0
+    """Microseconds that a window is long."""
 
     @property
     def sound(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sim.delivery.audit.parts import Part
 
 TOLERANCE = 1e-9
 """Of sums, relative: they depend on the order in which numbers are added up."""
+
+WINDOWS = {"first": pl.Int64, "aggregate": pl.String, "true": pl.Float64, "seen": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,17 @@ def audit(evidence: Evidence, expect: str) -> Audit:
     trial.run()
     happened, came = evidence.truth.rows.rows, evidence.seen.rows.rows + evidence.seen.unreadable
     undone = trial.undone if expect == "as-injected" else 0
-    return Audit(evidence.stream, happened, came, trial.findings(), undone, evidence.seen.latencies)
+    windows = trial.windows()
+    return Audit(
+        evidence.stream,
+        happened,
+        came,
+        trial.findings(windows),
+        undone,
+        evidence.seen.latencies,
+        windows,
+        evidence.span,
+    )
 
 
 @dataclass
@@ -78,31 +91,45 @@ class _Trial:
         self.broken += part.broken
         self.undone += part.undone
 
-    def findings(self) -> tuple[Finding, ...]:
-        """One for each kind of difference."""
+    def findings(self, windows: pl.DataFrame) -> tuple[Finding, ...]:
+        """One for each kind of difference, the `windows` that differ among them."""
         unreadable = self.evidence.seen.unreadable
         explained = Finding("unreadable", unreadable, min(self.broken, unreadable))
-        return (*(count.finding for count in self.counts.values()), explained, self._windows())
+        each = windows.group_by("first", maintain_order=True).agg(pl.col("explained").all())
+        left = tuple(each.filter(~pl.col("explained"))["first"].head(MOST).to_list())
+        differing = Finding("windows", len(each), int(each["explained"].sum()), left)
+        return (*(count.finding for count in self.counts.values()), explained, differing)
 
-    def _windows(self) -> Finding:
-        """Windows whose aggregates differ; explained are those into which an explained difference falls."""
+    def windows(self) -> pl.DataFrame:
+        """The aggregates of windows that differ; explained are those into which an explained difference falls."""
         evidence = self.evidence
         differing = _differing(evidence.truth.windows.frame(), evidence.seen.windows.frame())
         evidence.truth.windows.close()
         evidence.seen.windows.close()
         if evidence.settled is not None:
-            differing = differing.filter(differing < evidence.settled - evidence.span)
-        explained = differing.is_in(self.touched.implode())
-        left = tuple(differing.filter(~explained).head(MOST).to_list())
-        return Finding("windows", len(differing), int(explained.sum()), left)
+            differing = differing.filter(pl.col("first") < evidence.settled - evidence.span)
+        return differing.with_columns(explained=pl.col("first").is_in(self.touched.implode()))
 
 
-def _differing(truth: pl.DataFrame, seen: pl.DataFrame) -> pl.Series:
-    """The beginnings of the windows in which any of the aggregates differs."""
-    names = [name for name in truth.columns if name != "first"]
-    both = truth.join(seen, on="first", how="full", coalesce=True, suffix="_seen")
-    if not names or len(seen.columns) == 1:
-        return both["first"].sort()
-    columns = [(pl.col(name).fill_null(0), pl.col(f"{name}_seen").fill_null(0)) for name in names]
-    apart = [(one - other).abs() > TOLERANCE * (1 + one.abs()) for one, other in columns]
-    return both.filter(pl.any_horizontal(apart))["first"].sort()
+def _differing(truth: pl.DataFrame, seen: pl.DataFrame) -> pl.DataFrame:
+    """The aggregates that differ, one row each, by window: `first`, `aggregate`, `true` and `seen`, 0 for what is not
+    there.
+    """
+    names = [name for name in {**truth.schema, **seen.schema} if name != "first"]
+    both = _with(names, truth).join(_with(names, seen), on="first", how="full", coalesce=True, suffix="_seen")
+    rows = [
+        both.select("first", pl.lit(name).alias("aggregate"), _number(name, "true"), _number(f"{name}_seen", "seen"))
+        for name in names
+    ]
+    apart = (pl.col("true") - pl.col("seen")).abs() > TOLERANCE * (1 + pl.col("true").abs())
+    return pl.concat([pl.DataFrame(schema=WINDOWS), *rows]).filter(apart).sort("first", maintain_order=True)
+
+
+def _with(names: Sequence[str], windows: pl.DataFrame) -> pl.DataFrame:
+    """Windows with all of these aggregates: of a side on which there is nothing nobody has counted any."""
+    absent = [name for name in names if name not in windows.columns]
+    return windows.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
+
+
+def _number(column: str, name: str) -> pl.Expr:
+    return pl.col(column).fill_null(0).cast(pl.Float64).alias(name)

@@ -43,10 +43,8 @@ def _measured(facts: Facts, model: Model, population: Population) -> Iterator[Fi
     require(facts, kind)
     yield from _initial(facts, model, population)
     arrivals = population.arrivals
-    if arrivals is None:
+    if arrivals is None or arrivals.on is not None:
         return
-    if arrivals.on is not None:
-        raise NotMeasurable("they follow from facts")
     if arrivals.per_parent is not None:
         yield from counts_of_children(facts, model, population)
         return

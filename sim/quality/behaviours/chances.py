@@ -12,7 +12,7 @@ from scipy import stats
 from sim.quality.behaviours.factors import Z
 from sim.quality.behaviours.loglinear import count_p
 from sim.quality.behaviours.reading import Floats, Indices, sums
-from sim.quality.finding import Finding, statistical
+from sim.quality.finding import Finding, statistical, unmeasured
 
 FEWEST = 10.0
 """How many must be expected to happen, and not to happen."""
@@ -26,9 +26,12 @@ def share(
     `declared` is the probability before factors (0: the mean of `chance` is told instead). Where nothing is left to
     chance, the number must be right.
     """
+    if not len(chance):
+        yield unmeasured("behaviour", name, subject, "there was no occasion for it")
+        return
     expected, variance, found = float(chance.sum()), float((chance * (1 - chance)).sum()), float(taken.sum())
     rest = len(chance) - expected
-    declared = declared or expected / max(len(chance), 1)
+    declared = declared or expected / len(chance)
     if variance < 1e-6:
         wrong = abs(found - expected) > 0.5
         yield Finding(

@@ -59,15 +59,45 @@ def followers(
     horizons: Indices,
 ) -> Iterator[Finding]:
     """Findings on how many followers each fact has, `many`, of those that came within its horizon (microseconds)."""
-    if not len(many):
-        return
+    if len(many):
+        yield number_of_followers(subject, number, probability, after, int(many.sum()), horizons)
+        yield from counts_of_followers(subject, number, probability, after, many, horizons)
+
+
+def number_of_followers(
+    subject: str,
+    number: CountDistribution,
+    probability: float,
+    after: DurationDistribution | None,
+    found: int,
+    horizons: Indices,
+) -> Finding:
+    """The finding on how many followers all facts have together, of those that came within the horizon of each."""
     first, second = _moments(number)
-    reach = np.ones(len(many)) if after is None else share_within(after, horizons.astype(np.float64))
+    reach = _reach(after, horizons)
     mean = probability * first * reach
     variance = probability * (reach**2 * (second - first) + reach * first) - mean**2
-    yield _of_mean(subject, probability * first, many, mean, np.maximum(variance, 0.0))
+    return _of_mean(subject, probability * first, float(found), mean, np.maximum(variance, 0.0))
+
+
+def counts_of_followers(
+    subject: str,
+    number: CountDistribution,
+    probability: float,
+    after: DurationDistribution | None,
+    many: Indices,
+    horizons: Indices,
+) -> Iterator[Finding]:
+    """The finding on the distribution of the number of followers of those facts whose horizon is far enough."""
+    reach = _reach(after, horizons)
     early = reach > _EARLY
-    yield from _of_distribution(subject, number, probability, many[early], reach[early])
+    if early.any():
+        yield from _of_distribution(subject, number, probability, many[early], reach[early])
+
+
+def _reach(after: DurationDistribution | None, horizons: Indices) -> Floats:
+    """The probability that what follows has come within each horizon."""
+    return np.ones(len(horizons)) if after is None else share_within(after, horizons.astype(np.float64))
 
 
 def _moments(number: CountDistribution) -> tuple[float, float]:
@@ -85,9 +115,8 @@ def _chances(number: CountDistribution) -> Floats:
     return np.diff(known[: last + 1], prepend=0.0)
 
 
-def _of_mean(subject: str, declared: float, many: Indices, mean: Floats, variance: Floats) -> Finding:
+def _of_mean(subject: str, declared: float, found: float, mean: Floats, variance: Floats) -> Finding:
     expected, spread = float(mean.sum()), float(np.sqrt(variance.sum()))
-    found = float(many.sum())
     ratio = declared / expected if expected > 0 else 0.0
     if spread == 0:
         return exact("behaviour", "followers", subject, int(abs(found - round(expected))), f"{declared:g} are declared")

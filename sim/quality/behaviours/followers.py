@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
 
-from sim.attributes.expressions import Program
 from sim.batch import Stream
 from sim.model.model import Follower, Model
+from sim.quality.behaviours.causes import causes_of
 from sim.quality.behaviours.counts import followers
 from sim.quality.behaviours.reading import (
     Facts,
@@ -55,7 +53,8 @@ def _measured(facts: Facts, model: Model, follower: Follower) -> Iterator[Findin
     if source.id not in follower.stream.schema.names:
         raise NotMeasurable("its facts do not name the fact that they follow from")
     share = min(1.0, _MOST / max(count(facts, source.name), count(facts, follower.name), 1))
-    ids, times = _causes(facts, source, trigger.where, share)
+    causes = causes_of(facts, source, trigger.where, chosen(source.id, share))
+    ids, times = causes.ids, causes.times
     link = quoted(source.id)
     cause, when = columns(
         facts,
@@ -74,36 +73,6 @@ def _measured(facts: Facts, model: Model, follower: Follower) -> Iterator[Findin
         found = (when[known] - times[place[known]]).astype(np.float64)
         horizons = (ends - times)[place[known]].astype(np.float64)
         yield from lengths("delays", follower.name, trigger.after, found, horizons)
-
-
-def _causes(facts: Facts, source: Stream, where: Program | None, share: float) -> tuple[Indices, Times]:
-    """The facts that something follows from, those for which the condition holds: ids, ascending, and times."""
-    wanted = chosen(source.id, share)
-    if where is None:
-        ids, times = columns(
-            facts,
-            f"SELECT {quoted(source.id)}::BIGINT AS a, {instant('event_time')} AS b FROM {quoted(source.name)}"
-            f" WHERE {wanted} ORDER BY 1",
-        )
-        return ids, times
-    if not where.reads <= set(source.schema.names):
-        raise NotMeasurable("whether a fact leads to others depends on more than the fact")
-    read = ", ".join(_naked(source.schema.field(name)) for name in sorted(where.reads))
-    table = facts.db.sql(
-        f"SELECT {quoted(source.id)}::BIGINT AS {quoted('datagen id')}, {instant('event_time')} AS"
-        f" {quoted('datagen time')}, {read} FROM {quoted(source.name)} WHERE {wanted} ORDER BY 1"
-    ).to_arrow_table()
-    frame = pl.DataFrame(table)
-    holds = frame.select(where.expression.alias("holds")).to_series().fill_null(False).to_numpy()
-    return frame["datagen id"].to_numpy()[holds], frame["datagen time"].to_numpy()[holds]
-
-
-def _naked(column: pa.Field) -> str:
-    """A column as conditions read it: text, and times of UTC without a zone."""
-    name = quoted(column.name)
-    if pa.types.is_timestamp(column.type):
-        return f"{name} AT TIME ZONE 'UTC' AS {name}"
-    return f"{name}::VARCHAR AS {name}" if pa.types.is_dictionary(column.type) else name
 
 
 def _horizons(facts: Facts, model: Model, follower: Follower, source: Stream, share: float, ids: Indices) -> Times:

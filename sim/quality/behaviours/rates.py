@@ -77,9 +77,11 @@ def _measured(facts: Facts, model: Model, activity: Activity, flow: Flow | None)
         times=TimeTable(disturbance.curve(activity.curve), model.start, model.end),
         variance=variance_of(population.frailty) if profile.frail else 0.0,
     )
-    stays, events = counting(stays, events_of(facts, members, activity, flow), disturbance)
+    # a fact that leads to another state has happened in the one before
+    stays, events = counting(stays, events_of(facts, members, activity, flow), disturbance, leaving=True)
     groups = _groups(model, members, stays, [*tracks, *disturbance.tracks], len(events[0]))
-    sheet = sheet_of(members, stays, declared, groups, events, grid.hours(model.timeline), disturbance.outside)
+    hours = grid.hours(model.timeline)
+    sheet = sheet_of(members, stays, declared, groups, events, hours, disturbance.outside, leaving=True)
     segments = [
         Factor("segments", segmentation.names, factors)
         for segmentation, factors in zip(population.segmentations, profile.segments, strict=True)

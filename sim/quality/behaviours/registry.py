@@ -11,10 +11,12 @@ from sim.quality.behaviours import (
     followers,
     funnels,
     hazards,
+    pushes,
     queueing,
     rates,
     remaining,
     schedules,
+    triggers,
     worths,
 )
 from sim.quality.behaviours.reading import Facts
@@ -31,6 +33,8 @@ BEHAVIOURS: Mapping[str, Measure] = {
     "funnels": funnels.measure,
     "attribution": attribution.measure,
     "followers": followers.measure,
+    "triggers": triggers.measure,
+    "pushes": pushes.measure,
     "queueing": queueing.measure,
     "values": worths.measure,
 }

@@ -111,7 +111,16 @@ def _allowed(facts: Facts, model: Model, members: Members, activity: Activity) -
     first = np.flatnonzero(~joined[: len(stays)])
     last = np.append(first[1:], len(stays)) - 1
     found = stays.take(first)
-    return Stays(found.member, found.start, stays.until[last], found.states, found.since)
+    # a fact that leads to another state has happened in the one before
+    until = stays.until[last] + _leads(model, members, activity)
+    return Stays(found.member, found.start, until, found.states, found.since)
+
+
+def _leads(model: Model, members: Members, activity: Activity) -> bool:
+    """Whether facts of a stream move those whose facts they are to other states."""
+    machines = [one.machine for one in model.lineage(members.population) if one.machine is not None]
+    ways = [exit_ for machine in machines for exits in machine.exits for exit_ in exits]
+    return any(way.trigger is not None and way.trigger.source == activity.name for way in ways)
 
 
 def _due(model: Model, members: Members, schedule: Schedule, allowed: Stays, probability: float) -> Due:

@@ -12,6 +12,9 @@ from sim.quality.tables import quoted
 FEW = 30
 """Entities of a kind that are too few to be compared."""
 
+MOST = 0.5
+"""The share of entities that do what all of them do."""
+
 ONCE = 1.15
 """Facts per entity that has any, up to which it is once; estimates of how many have are off by a few percent."""
 
@@ -40,8 +43,9 @@ def habit(view: View, entity: Reading) -> Reading | None:
 
 
 def once(view: View, reading: Reading) -> bool:
-    """Whether it happens to (nearly) every entity but once: an application, a first visit."""
-    return _begun(view, reading) <= ONCE * max(view.distinct(reading.name, reading.key or ""), 1)
+    """Whether it happens to most entities, and but once to any: an application, a first visit."""
+    those = view.distinct(reading.name, reading.key or "")
+    return those > MOST * view.rows(view.all[reading.owner or ""]) and _begun(view, reading) <= ONCE * those
 
 
 def _begun(view: View, reading: Reading) -> int:
