@@ -123,6 +123,7 @@ WORLD: dict[str, Any] = {
             },
         },
         "inquiry": {"entity": "licence", "rate": "0.8/month"},
+        "visit": {"entity": "licence", "rate": "2/month"},
         "letter": {"entity": "complaint", "rate": "1/month"},
         "fee": {
             "entity": "licence",
@@ -160,6 +161,9 @@ WORLD: dict[str, Any] = {
             },
             "conversions": ["extension"],
         },
+    },
+    "incidents": {
+        "rush": {"from": "2024-06-01", "until": "2024-08-01", "share": 0.5, "streams": {"visit": {"rate": 3}}}
     },
     "expect": {
         "more_than_the_amount": {"stream": "order", "where": "total > amount"},

@@ -272,3 +272,29 @@ def letters_settle_less(output: Output) -> None:
     for path in output.files("complaint_lifecycle"):
         rows = "WHERE hash(complaint_lifecycle_id) % 5 > 0 ORDER BY event_time, complaint_lifecycle_id"
         output.rewrite_file(path, f"SELECT * FROM t {rows}")
+
+
+def marks_without_visits(output: Output, lost: str) -> None:
+    """Take the marks away for which `lost` holds, and those of visits that are not there."""
+    there = "fact_stream != 'visit' OR fact_id IN (SELECT visit_id FROM visit)"
+    for path in output.files("incident_fact"):
+        rows = f"WHERE ({there}) AND NOT ({lost}) ORDER BY event_time, incident_fact_id"
+        output.rewrite_file(path, f"SELECT * FROM t {rows}")
+
+
+@mutation("incident_share")
+def a_third_is_spared(output: Output) -> None:
+    hit = "visit_id IN (SELECT fact_id FROM incident_fact WHERE fact_stream = 'visit') AND hash(licence_id) % 3 = 0"
+    for path in output.files("visit"):
+        rows = f"WHERE NOT ({hit} AND hash(visit_id) % 3 > 0) ORDER BY event_time, visit_id"
+        output.rewrite_file(path, f"SELECT * FROM t {rows}")
+    marks_without_visits(output, "fact_stream = 'visit' AND hash(entity_id) % 3 = 0")
+
+
+@mutation("incident_factor")
+def the_rush_is_half_as_large(output: Output) -> None:
+    hit = "visit_id IN (SELECT fact_id FROM incident_fact WHERE fact_stream = 'visit')"
+    for path in output.files("visit"):
+        rows = f"WHERE NOT ({hit} AND hash(visit_id) % 3 = 0) ORDER BY event_time, visit_id"
+        output.rewrite_file(path, f"SELECT * FROM t {rows}")
+    marks_without_visits(output, "false")

@@ -6,6 +6,18 @@ from typing import Any
 
 from mutations import Output, mutation
 
+WRITTEN: dict[str, Any] = {
+    "next": [
+        {
+            "to": "done",
+            "probability": 0.5,
+            "after": {"type": "exponential", "mean": "1d"},
+            "segments": {"kind": {"old": {"probability": 1.2}}},
+        }
+    ]
+}
+"""What becomes of mails and letters alike."""
+
 WORLD: dict[str, Any] = {
     "name": "calls",
     "start": "2024-01-01",
@@ -28,17 +40,8 @@ WORLD: dict[str, Any] = {
                     "service": {"type": "gamma", "mean": "1h", "shape": 3},
                     "next": {"done": 0.8},
                 },
-                "mail": {"next": [{"to": "done", "probability": 0.5, "after": {"type": "exponential", "mean": "1d"}}]},
-                "letter": {
-                    "next": [
-                        {
-                            "to": "done",
-                            "probability": 0.5,
-                            "after": {"type": "exponential", "mean": "1d"},
-                            "segments": {"kind": {"old": {"probability": 1.2}}},
-                        }
-                    ]
-                },
+                "mail": WRITTEN,
+                "letter": WRITTEN,
                 "done": {},
             },
         },

@@ -31,6 +31,7 @@ def test_the_table_has_intervals_entities_sizes_and_paces(small):
     text = invoke("plan", small, "--quick", "--months").stdout
     assert all(part in text for part in ("from .. to", "customer", "kafka: json", "parquet:", "at 3600x", "2023-02-01"))
     assert "whatever the seed" in text
+    assert "customer, end of" in text
 
 
 def test_what_is_said_to_machines_is_complete(small):
@@ -108,6 +109,12 @@ def test_sizes_are_those_of_what_is_written_then(tmp_path):
     assert weights["parquet:"] == pytest.approx(file.size(), rel=0.25)
     assert weights["stdout:"] == pytest.approx(values + len(table) * len('"stream":"order",\n'), rel=0.05)
     file.close()
+
+
+def test_starting_is_a_part_of_every_run():
+    model = compile_scenario(load({**_mapping(), "end": "2023-02-01"}))
+    expected = forecast(model, quick=True)
+    assert min(weight.seconds for weight in weigh(model.streams, expected, 50.0)) >= 50
 
 
 def _mapping():

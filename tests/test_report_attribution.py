@@ -47,7 +47,7 @@ def pages(tmp_path_factory):
 
 
 def effects(page):
-    (chart,) = [chart for chart in page.charts() if chart.title.startswith("journey: conversions that would be lost")]
+    (chart,) = [chart for chart in page.charts() if chart.title.startswith("journey: conversions lost without")]
     return {row["y"]: row for row in next(iter(chart.spec["datasets"].values()))}
 
 

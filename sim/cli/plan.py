@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from sim.cli.terminal.options import AsJson, End, Override, Scenario, Start
 from sim.cli.terminal.values import parse_overrides
 
 Chart = Annotated[bool, typer.Option("--chart", help="Draw facts and living entities by month in the terminal.")]
-Months = Annotated[bool, typer.Option("--months", help="Show the facts of every month.")]
+Months = Annotated[bool, typer.Option("--months", help="Show facts, living entities and states of every month.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Smaller pilots: faster, with wider intervals.")]
 Report = Annotated[
     Path | None, typer.Option(metavar="FILE.html", help="Write it as an HTML page, too.", show_default=False)
@@ -41,6 +42,7 @@ def plan(
     output, time and memory on this machine, tick and order of causes. The tick is the span of simulated time that is
     filled at once; "order" says what runs after what inside a tick, so that effects follow their causes.
     """
+    began = time.process_time()
     from sim.cli.jobs.job import Job
     from sim.cli.outlook import chart as drawing
     from sim.cli.outlook import page, tables
@@ -49,8 +51,9 @@ def plan(
     from sim.engine.forecast import forecast
 
     model = Job(scenario, parse_overrides(override or [], **when.interval(start, end))).model()
+    start_s = time.process_time() - began  # a run has to load and compile as much
     expected = forecast(model, quick=quick)
-    weights = weigh(model.streams, expected)
+    weights = weigh(model.streams, expected, start_s)
     if report is not None:
         page.page(model, expected, weights).write(report)
     if json:
@@ -59,7 +62,9 @@ def plan(
     console = stdout()
     console.print(f"{model.name}: {instant(model.start)} until {instant(model.end)}, UTC", markup=False)
     shown = [tables.table(expected), tables.alive_table(expected), tables.weight_table(weights)]
-    for table in [*shown, *([tables.month_table(expected)] if months else [])]:
+    if months:
+        shown += [tables.month_table(expected), *tables.living_tables(expected)]
+    for table in shown:
         console.print(table)
     for line in (tables.NOTE, *tables.pace_lines(expected, weights), *tables.lines(expected)):
         console.print(line, markup=False, soft_wrap=True)

@@ -44,7 +44,7 @@ def alive_table(expected: Forecast) -> Table:
 
 
 def month_table(expected: Forecast) -> Table:
-    """Facts by month, of all streams and of each, and who is alive."""
+    """Facts by month, of all streams and of each."""
     names = ("month until", "facts", "from .. to", *(s.name for s in expected.streams))
     rows = [
         (
@@ -56,6 +56,19 @@ def month_table(expected: Forecast) -> Table:
         for n, (end, every) in enumerate(zip(expected.months, expected.monthly, strict=True))
     ]
     return _table(names, rows)
+
+
+def living_tables(expected: Forecast) -> list[Table]:
+    """For each population, who is alive at the ends of months, and in which states."""
+    found = []
+    for population in expected.populations:
+        names = (f"{population.name}, end of", "alive", "from .. to", *population.states)
+        rows = [
+            (_day(end), count(alive.mean), span(alive.low, alive.high), *(count(own.mean) for own in states))
+            for end, alive, *states in zip(expected.months, population.alive, *population.states.values(), strict=True)
+        ]
+        found.append(_table(names, rows))
+    return found
 
 
 def weight_table(weights: Sequence[Weight]) -> Table:

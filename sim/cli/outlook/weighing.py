@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ _RECORD = 12
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One kind of output: the bytes of each stream, and the seconds of processor time that writing all facts takes."""
+    """One kind of output: bytes by stream, and the seconds of processor time that starting and writing take."""
 
     output: str
     bytes: Mapping[str, float]
@@ -38,8 +38,11 @@ class Weight:
         return sum(self.bytes.values())
 
 
-def weigh(streams: Iterable[Stream], expected: Forecast) -> list[Weight]:
-    """The expected output of a run: Parquet files, text lines, and topics by format, not compressed by the client."""
+def weigh(streams: Iterable[Stream], expected: Forecast, start_s: float = 0.0) -> list[Weight]:
+    """The expected output of a run: Parquet files, text lines, and topics by format, not compressed by the client.
+
+    `start_s` is the processor time that passes before the first fact.
+    """
     pairs = list(zip(streams, expected.streams, strict=True))
     found = [_weight("parquet:", [(own, _parquet(stream, own)) for stream, own in pairs])]
     for name, lines in FORMATS.items():
@@ -54,7 +57,7 @@ def weigh(streams: Iterable[Stream], expected: Forecast) -> list[Weight]:
         if name != "csv":
             told = [(own, (values + keys + _RECORD, seconds)) for own, values, keys, seconds in measured]
             found.append(_weight(f"kafka: {name}", told))
-    return found
+    return [replace(weight, seconds=start_s + weight.seconds) for weight in found]
 
 
 def _weight(output: str, measured: Iterable[tuple[StreamForecast, tuple[float, float]]]) -> Weight:

@@ -153,22 +153,27 @@ def _others(
     """What the other exits of the state leave to facts.
 
     The probability that the same fact has not led out by an exit that comes first, float64[n]; and whether no other
-    fact may do so at the same instant, bool[n].
+    fact may do so at the same instant, bool[n]: the first that does would leave nothing to the others.
     """
-    left, alone, earlier = np.ones(len(causes.ids)), np.ones(len(causes.ids), dtype=np.bool_), True
+    left, earlier = np.ones(len(causes.ids)), True
+    moments, sources, ids = [set_of(causes.whose, when)], [np.zeros(len(when), dtype=np.int64)], [causes.ids]
     for exit_ in machine.exits[way.source]:
         earlier &= exit_ is not way.exits[0]
         other = exit_.trigger
         if other is None or exit_ is way.exits[0] or (other.after is not None and other.after.type != "constant"):
             continue
         found = _causes(facts, model, lives, other)
-        same = other.source == way.exits[0].trigger.source if way.exits[0].trigger is not None else False
-        both = np.isin(causes.ids, found.ids) if same else np.zeros(len(causes.ids), dtype=np.bool_)
+        same = way.exits[0].trigger is not None and other.source == way.exits[0].trigger.source
+        both = np.isin(causes.ids, found.ids) & same
         left *= np.where(both & earlier, 1 - other.probability, 1.0)
-        rest = np.flatnonzero(~np.isin(found.ids, causes.ids)) if same else np.arange(len(found.ids))
-        rivals = set_of(found.whose[rest], _effects(model, other, found)[rest])
-        alone &= ~np.isin(set_of(causes.whose, when), rivals)
-    return left, alone
+        moments.append(set_of(found.whose, _effects(model, other, found)))
+        sources.append(np.full(len(found.ids), 0 if same else len(sources)))
+        ids.append(found.ids)
+    if len(moments) == 1:
+        return left, np.ones(len(left), dtype=np.bool_)
+    which, place = np.unique(np.concatenate(moments), return_inverse=True)
+    facts_there = np.unique(np.stack([place, np.concatenate(sources), np.concatenate(ids)]), axis=1)
+    return left, (np.bincount(facts_there[0], minlength=len(which)) == 1)[place[: len(left)]]
 
 
 def _later(

@@ -153,7 +153,7 @@ def _effects(section: Section, reading: Reading, shown: pl.DataFrame) -> None:
     section.chart(
         dots(
             shown, "effect", "step", interval=("low", "high"), declared="truth" if known else None,
-            title=f"{reading.name}: conversions that would be lost without the channel",
+            title=f"{reading.name}: conversions lost without the channel",
             x_axis=Axis("removal effect", format="%", zero=True), height=_tall(shown),
         ),
         "With 95% intervals (Wilson)." + (" Ticks are the truth, from the scenario." if known else ""),

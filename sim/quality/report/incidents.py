@@ -26,7 +26,7 @@ WIDE = 8.0
 """The largest ratio over the least one, from which on an axis is logarithmic."""
 
 BINS = ((60, "minute"), (600, "10 minutes"), (3600, "hour"), (21_600, "6 hours"), (86_400, "day"), (604_800, "week"))
-POINTS = 120
+POINTS = 160
 """Bins of a chart, at the most."""
 
 
@@ -113,7 +113,7 @@ def _compared(section: Section, rates: list[Rated]) -> None:
                 frame, "ratio", "name", interval=("low", "high"), declared="declared" if known else None,
                 title="Rates during incidents", x_axis=axis, rules=[Rule(1.0, axis="x")], size="wide",
             ),
-            "Ticks are the declared factors on the rate, ramps included." if known else "",
+            "Ticks are the declared factors, ramps included; where incidents meet, they multiply." if known else "",
         )  # fmt: skip
     rows = [
         [each.name, each.of, *(each.rate(phase) for phase in PHASES), ratio and ratio[0], each.declared]

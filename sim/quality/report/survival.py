@@ -7,6 +7,7 @@ estimate), so that the database sends bins and not spells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -22,6 +23,9 @@ from sim.quality.report.view import View, table
 from sim.quality.tables import literal, quoted
 
 BINS = 240
+HIGH = 0.6
+"""Shares that are so high are seen better on an axis that does not begin at nothing."""
+
 UNITS = (("years", 365.25, 1500.0), ("months", 365.25 / 12, 100.0), ("days", 1.0, 4.0), ("hours", 1 / 24, 0.15))
 
 
@@ -111,10 +115,15 @@ def _drawn(section: Section, view: View, spells: str, title: str, note: str, axi
     section.chart(
         steps(
             shown, "after", "share", by="by", title=title, size="half", height=250,
-            x_axis=Axis(unit), y_axis=Axis(axis, format="%", domain=(0.0, 1.0)),
+            x_axis=Axis(unit), y_axis=Axis(axis, format="%", domain=(_floor(min(shown["share"])), 1.0)),
         ),
         _medians(shown, unit) + note,
     )  # fmt: skip
+
+
+def _floor(least: float) -> float:
+    """Where the axis of shares begins: at nothing, or below curves that stay high."""
+    return 0.0 if least < HIGH else math.floor(10 * least - 0.5) / 10
 
 
 def _bins(view: View, spells: str) -> tuple[pl.DataFrame | None, float]:
