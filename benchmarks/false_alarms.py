@@ -33,8 +33,8 @@ from sim.quality.declared import Declared
 from sim.quality.finding import Section
 from sim.quality.score import grade, holm
 from sim.scenario.loader import load
-from sinks.contract import Run
 from sinks.registry import open_sink
+from sinks.run import Run
 
 ALPHA = 0.05
 """The share of sound data sets that may have an alarm."""

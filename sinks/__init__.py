@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from sinks.contract import Closed, Report, Run, Sink
+from sinks.contract import Closed, Sink
 from sinks.registry import open_sink, register, schemes
+from sinks.run import Report, Run
 from sinks.target import Target
 
 __all__ = ["Closed", "Report", "Run", "Sink", "Target", "open_sink", "register", "schemes"]

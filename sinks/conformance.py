@@ -20,7 +20,8 @@ import numpy as np
 
 from sim.batch import Batch, Stream
 from sim.errors import SinkError
-from sinks.contract import Report, Sink
+from sinks.contract import Sink
+from sinks.run import Report
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
 
 Facts = Mapping[str, Sequence[tuple[int, int]]]

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, final
 
 from sim.errors import DeliveryError, ParameterError, SinkError
+from sinks.run import Past, Report, Run
 from sinks.staging import Staged
 from sinks.words import nearest
 
@@ -43,71 +43,6 @@ class Stopped(Exception):
 
 class Closed(Exception):
     """Whoever reads the output has gone, as `head` does: the run ends here, quietly and with success."""
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The interval of a run (microseconds since the epoch, UTC), and where it passes from one sink to another, if it
-    does.
-    """
-
-    start: int
-    end: int
-    until: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Which facts these are: the same run gives the same facts.
-
-    `start` and `end` are microseconds since the epoch, UTC; `shard` counts from 1 to `shards`. `truth` is a JSON text:
-    what is true of the facts and does not stand in them; sinks that write files put it beside them. `whole` is the run
-    that this is a part of, where several sinks share it, and `origin` a text that says what facts were read from, so
-    that a later process can read the same; both are kept with the output.
-    """
-
-    scenario: str
-    digest: str
-    seed: int
-    start: int
-    end: int
-    shard: int = 1
-    shards: int = 1
-    truth: str | None = None
-    origin: str | None = None
-    whole: Past | None = None
-
-    @property
-    def live(self) -> bool:
-        """Whether it is the second of two parts."""
-        return self.whole is not None and self.end == self.whole.end
-
-    @property
-    def past(self) -> Past:
-        """What is to be remembered of it."""
-        return self.whole or Past(self.start, self.end)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of the facts: `facts` handed over and committed, per stream, in the order of the streams.
-
-    `acknowledged` counts those of which the target has said that it has them, `failed` the others by reason, `bytes`
-    what was written out and `files` where there are files. `until` is the last watermark (microseconds; None before
-    the first).
-    """
-
-    facts: Mapping[str, int] = field(default_factory=dict)
-    bytes: int = 0
-    files: int = 0
-    acknowledged: int = 0
-    failed: Mapping[str, int] = field(default_factory=dict)
-    until: int | None = None
-
-    @property
-    def total(self) -> int:
-        """The facts of all streams."""
-        return sum(self.facts.values())
 
 
 class Sink(ABC):
@@ -152,10 +87,6 @@ class Sink(ABC):
         self._state = "new"
         self._written: dict[str, int] = {}
         self._committed: dict[str, int] = {}
-
-    def remembered(self, scenario: str) -> str | None:
-        """The `origin` of the run of that name in an output that could be gone on with; None where there is none."""
-        return None
 
     @final
     def open(self, streams: Sequence[Stream], run: Run, resume: bool = False) -> None:

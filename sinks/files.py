@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sim.errors import ParameterError, SinkError
-from sinks.contract import Past, Report, Run, Sink
+from sinks.contract import Sink
+from sinks.run import Past, Report, Run
 from sinks.target import Options, Target
 
 if TYPE_CHECKING:
@@ -92,13 +93,6 @@ class FileSink(Sink):
         rolling = Rolling(self._size, min(PIECE, max(1, self._size // self.growth)), self._span, self._by_date)
         there = len(self._manifest.files[stream.name])
         return StreamFiles(stream, self._layout, rolling, lambda path: self._begin(path, stream), there)
-
-    def remembered(self, scenario: str) -> str | None:
-        """What the manifest says."""
-        from sinks.manifest import read
-
-        found = (read(Path(self.target.location) / "manifest.json") or {}).get("origin")
-        return found if isinstance(found, str) else None
 
     def _take_up(self) -> bool:
         """Go on with what this shard has left behind, if it has; what it had not listed yet is made anew."""

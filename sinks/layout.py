@@ -21,8 +21,8 @@ from typing import Any
 
 from sim.errors import SinkError
 from sinks import manifest
-from sinks.contract import Run
 from sinks.manifest import Manifest
+from sinks.run import Run
 
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 _MANIFEST = re.compile(r"^manifest(-\d+-of-\d+)?\.json$")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sinks.contract import Past, Run
+from sinks.run import Past, Run
 
 if TYPE_CHECKING:
     from sim.batch import Stream
@@ -100,7 +100,6 @@ class Manifest:
             "shard": self.run.shard,
             "until": self.until,
             "complete": self.complete,
-            **({} if self.run.origin is None else {"origin": self.run.origin}),
             "streams": {name: self._stream(name) for name in self.streams},
         }
 
@@ -123,18 +122,20 @@ def identity(kind: str, run: Run) -> dict[str, Any]:
 
 
 def remembered(run: Run) -> dict[str, Any]:
-    """What a document says of the run that this is a part of; nothing for one that is whole."""
+    """What a document says of the run that this is a part of, and of what it was read from; nothing for most."""
+    origin = {} if run.origin is None else {"origin": run.origin}
     whole = run.whole
     if whole is None or whole.until is None:
-        return {}
-    return {"whole": {"start": instant(whole.start), "until": instant(whole.until), "end": instant(whole.end)}}
+        return origin
+    return origin | {"whole": {"start": instant(whole.start), "until": instant(whole.until), "end": instant(whole.end)}}
 
 
 def past(document: Mapping[str, Any]) -> Past:
-    """The interval of the run that an earlier document is about."""
+    """The run that an earlier document is about."""
     whole = document.get("whole") or document
     until = whole.get("until") if whole is not document else None
-    return Past(moment(whole["start"]), moment(whole["end"]), None if until is None else moment(until))
+    times = (moment(whole["start"]), moment(whole["end"]), None if until is None else moment(until))
+    return Past(*times, document.get("origin"))
 
 
 def difference(document: dict[str, Any], kind: str, run: Run) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sinks.contract import Report, Run, Sink
+from sinks.contract import Sink
+from sinks.run import Report, Run
 from sinks.staging import Staged
 from sinks.target import Options, Target
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
-from sinks.contract import Run
+from sinks.run import Run
 
 START = 1_709_164_799_000_000
 """2024-02-28T23:59:59Z: a second before midnight, so that a day passes in every sample."""

@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from sim.errors import ParameterError
-from sinks.contract import Closed, Report, Run, Sink
+from sinks.contract import Closed, Sink
+from sinks.run import Report, Run
 from sinks.staging import Staged
 from sinks.target import Options, Target
 

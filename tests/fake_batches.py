@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
-from sinks.contract import Report, Run, Sink
+from sinks.contract import Sink
+from sinks.run import Report, Run
 from sinks.target import Target
 
 SCHEMA = pa.schema(

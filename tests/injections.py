@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 from commands import invoke
-from worlds import acting
+from worlds import SEED, acting
 
 DELAY = {"type": "exponential", "mean": "8min"}
 HOUR = {"bound": "1h"}
@@ -45,7 +45,7 @@ def faulty(folder: Path, kind: str) -> Path:
     stream = {"attributes": {"amount": {"type": "poisson", "mean": 9}}}
     world = acting(60, "30/day", end="2024-01-04", stream=stream, faults={"act": FAULTS[kind]})
     path = folder / "world.yaml"
-    path.write_text(yaml.safe_dump(world))
+    path.write_text(yaml.safe_dump(world | {"seed": SEED}))
     return path
 
 

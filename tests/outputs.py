@@ -10,8 +10,8 @@ from worlds import SEED, model
 
 from sim.delivery.pipeline import deliver
 from sim.engine.simulate import simulate
-from sinks.contract import Run
 from sinks.registry import open_sink
+from sinks.run import Run
 
 
 def written(mapping: Mapping[str, Any], url: str, seed: int = SEED, shards: int = 1) -> None:

@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 import sim
 from sim.cli.main import app
-from sinks.contract import Run
 from sinks.envelopes import ENVELOPES
 from sinks.formats import find
 from sinks.kafka.values import Style
+from sinks.run import Run
 
 
 def run(*words):

@@ -63,7 +63,7 @@ def allowed(path: Path, module: str) -> bool:
     layer = path.relative_to(ROOT).parts[1]
     if parts[0] == "sinks":  # who delivers knows what a sink is, the command line knows which there are
         return layer == "cli" or (
-            layer == "delivery" and (len(parts) == 1 or parts[1] in ("contract", "probe", "staging", "target"))
+            layer == "delivery" and (len(parts) == 1 or parts[1] in ("contract", "probe", "run", "staging", "target"))
         )
     if layer not in LAYERS or len(parts) == 1 or parts[1] not in LAYERS:
         return layer == "__init__.py" or len(parts) == 1 or parts[1] in ("batch", "errors")

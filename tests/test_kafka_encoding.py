@@ -10,10 +10,10 @@ import pytest
 from sim.batch import Batch
 from sim.errors import MissingExtra, ParameterError
 from sinks import open_sink
-from sinks.contract import Run
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.headers import Headers, parse
 from sinks.kafka.settings import resolve
+from sinks.run import Run
 from sinks.samples import SPAN, START, sample_batch, simple_stream, typed_stream
 from sinks.target import Options, Target
 

@@ -17,8 +17,8 @@ from sim.delivery.pipeline import deliver
 from sim.delivery.seam import Seam
 from sim.delivery.tallies import Tally
 from sim.errors import SinkError
-from sinks.contract import Run
 from sinks.registry import open_sink
+from sinks.run import Run
 
 WORLD = acting(
     300,

@@ -18,8 +18,8 @@ from pyarrow import parquet
 from sim.cli.jobs.continuing import resolved
 from sim.maths.instants import format_instant
 from sinks import manifest, open_sink
-from sinks.contract import Past
 from sinks.manifest import Manifest
+from sinks.run import Past
 
 KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "2"))
 """How often the run below is killed in each of its parts; by hand, a hundred times."""

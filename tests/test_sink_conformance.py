@@ -12,8 +12,8 @@ import pytest
 
 from sinks import open_sink
 from sinks.conformance import CHECKS, check_sink
-from sinks.contract import Report
 from sinks.null import Null
+from sinks.run import Report
 from sinks.target import Target
 
 named = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

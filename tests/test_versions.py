@@ -12,7 +12,6 @@ from worlds import END, START, acting, arrow, batches, instants, micros, model, 
 
 from sim.batch import ALWAYS, Span, Stream
 from sim.errors import ScenarioError
-from sinks.contract import Run
 from sinks.envelopes import ENVELOPES
 from sinks.formats import find
 from sinks.formats import protobuf_schema as proto
@@ -21,6 +20,7 @@ from sinks.kafka.encoding import Encoding
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.settings import resolve
 from sinks.kafka.values import Style, Values
+from sinks.run import Run
 from sinks.samples import sample_batch, sample_run, simple_stream
 from sinks.target import Options, Target
 

@@ -18,8 +18,9 @@ from fake_batches import RUN, STREAMS, fake_batches
 from sim.cli.jobs.metrics import Monitor, served
 from sim.delivery.pipeline import Progress, deliver
 from sim.delivery.remarks import LOGGER, Remark
-from sinks.contract import Report, Sink, Stopped
+from sinks.contract import Sink, Stopped
 from sinks.kafka.waiting import Patience, Waiting, Watch
+from sinks.run import Report
 from sinks.target import Target
 
 

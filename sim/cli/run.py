@@ -42,7 +42,8 @@ from sim.errors import DatagenError, ParameterError
 if TYPE_CHECKING:
     from sim.cli.jobs.execute import Live
     from sim.model.model import Model
-    from sinks.contract import Past, Sink
+    from sinks.contract import Sink
+    from sinks.run import Past
 
 MAX_WORKERS = 256
 AT_LEAST = "1 year"

@@ -87,9 +87,9 @@ def _formats(
     from sim.cli.jobs.job import Job
     from sim.cli.preview import find_stream
     from sinks import formats
-    from sinks.contract import Run
     from sinks.envelopes import ENVELOPES
     from sinks.kafka.values import Style
+    from sinks.run import Run
     from sinks.words import nearest
 
     able = [name for name in formats.names() if formats.find(name).language]

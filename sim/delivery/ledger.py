@@ -22,7 +22,8 @@ from sim.batch import TIME, TIME_TYPE, Batch, Stream, event_times
 from sim.delivery.faults import DROP, Injection, Ints
 from sim.delivery.tallies import SUMS, WINDOWS, Tally
 from sim.delivery.windows import Window
-from sinks.contract import Run, Sink
+from sinks.contract import Sink
+from sinks.run import Run
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from sim.batch import Batch, Stream, event_times
 from sim.delivery.workers import Crew, Link
 from sim.errors import SimulationError
-from sinks.contract import Closed, Report, Run, Sink
+from sinks.contract import Closed, Sink
+from sinks.run import Report, Run
 from sinks.target import Target
 
 Job = TypeVar("Job")

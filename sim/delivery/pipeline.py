@@ -20,7 +20,8 @@ from sim.delivery.settling import Settling
 from sim.delivery.windows import Window, limited, remaining, windows
 from sim.engine.simulate import Simulation
 from sim.errors import SinkError
-from sinks.contract import Closed, Report, Run, Sink, Stopped
+from sinks.contract import Closed, Sink, Stopped
+from sinks.run import Report, Run
 
 AHEAD = 2
 """Windows that the simulation may be ahead of the one being written: one is ready while the next is on its way."""

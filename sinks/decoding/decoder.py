@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from sim.batch import TIME, Stream
 from sim.errors import ParameterError, SinkError
-from sinks.contract import Run
 from sinks.decoding.framing import Framed, unframed
 from sinks.decoding.json import AnyJson, Json
 from sinks.decoding.parts import Decoded, Ints, Parser, Part, joined
@@ -26,6 +25,7 @@ from sinks.formats.lists import is_flat, repeatable
 from sinks.formats.protobuf_schema import wire_type
 from sinks.formats.versions import versions
 from sinks.formats.wire import Wire
+from sinks.run import Run
 
 FORMATS = ("json", "avro", "protobuf", "jsonschema", "csv")
 """Formats that can be read back."""

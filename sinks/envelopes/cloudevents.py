@@ -9,9 +9,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 from sim.batch import TIME, TIME_TYPE, Stream
-from sinks.contract import Run
 from sinks.envelopes.envelope import Envelope, Varying, constant
 from sinks.formats.columns import octets
+from sinks.run import Run
 
 VERSION = "1.0"
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sim.batch import TIME, Stream
-from sinks.contract import Run
 from sinks.envelopes.envelope import Envelope, constant
+from sinks.run import Run
 
 CHANGE = frozenset({"op", "before", "after"})
 _SUFFIX = "_change"

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sim.batch import Stream
-from sinks.contract import Run
+from sinks.run import Run
 
 Varying = Callable[[pa.RecordBatch], pa.Array]
 """The value of a header for each fact, as a large_binary array."""

@@ -10,11 +10,11 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from sim.errors import SinkError
-from sinks.contract import Past, Run
 from sinks.kafka.client import LOG as CLIENT_LOG
 from sinks.kafka.messages import ANY, Messages
 from sinks.kafka.settings import Settings
 from sinks.manifest import difference, identity, past, remembered
+from sinks.run import Past, Run
 
 TOPIC = "datagen.checkpoints"
 KIND = "kafka"
@@ -49,8 +49,7 @@ class Checkpoints:
 
     def message(self, facts: Mapping[str, int]) -> Messages:
         """The message that says so many facts of each stream are there."""
-        origin = {} if self.run.origin is None else {"origin": self.run.origin}
-        document = {**identity(KIND, self.run), **remembered(self.run), **origin, "facts": dict(facts)}
+        document = {**identity(KIND, self.run), **remembered(self.run), "facts": dict(facts)}
         value = json.dumps(document).encode()
         return Messages(self.topic, ANY, [value], [self.key.encode()], [time.time_ns() // 1_000_000]).columned()
 
@@ -66,14 +65,9 @@ class Checkpoints:
             raise SinkError(f"{url}: the topics hold another run, which cannot be gone on with: {reason}")
         return {str(name): int(count) for name, count in document["facts"].items()}
 
-    def origin(self, settings: Settings, url: str) -> str | None:
-        """What the last checkpoint says the facts were read from; None where there is none."""
-        found = (last(self.topic, lambda key: key == self.key, settings, url) or {}).get("origin")
-        return found if isinstance(found, str) else None
-
 
 def last_run(topic: str, template: str, scenario: str, settings: Settings, url: str) -> Past | None:
-    """The interval of the last run of a scenario that has a checkpoint, of whatever shard; None where there is none.
+    """The last run of a scenario that has a checkpoint, of whatever shard; None where there is none.
 
     Raises SinkError where the checkpoints cannot be read.
     """

@@ -8,7 +8,6 @@ from typing import Any
 from sim.batch import Stream
 from sim.errors import ParameterError
 from sinks import damage, formats
-from sinks.contract import Run
 from sinks.envelopes import ENVELOPES, Envelope
 from sinks.formats import Format
 from sinks.kafka.beside import Beside, facts_of
@@ -20,6 +19,7 @@ from sinks.kafka.schemas import LEVELS, STRATEGIES, Registry
 from sinks.kafka.settings import REGISTRY, Settings
 from sinks.kafka.values import Style, Values
 from sinks.kafka.waiting import Patience
+from sinks.run import Run
 from sinks.target import Options
 
 TEXT = "string"

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from sim.batch import Stream
 from sim.errors import ParameterError
-from sinks.contract import Run
 from sinks.envelopes.envelope import Varying
 from sinks.formats.columns import octets
 from sinks.kafka.beside import carried
+from sinks.run import Run
 from sinks.words import nearest
 
 KNOWN = ("stream", "scenario", "seed", "id", "due")

@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from sim.batch import ALWAYS, Stream
 from sim.errors import ParameterError
-from sinks.contract import Run
 from sinks.decoding import Decoded, Decoder
 from sinks.decoding.decoder import FORMATS, LANGUAGES, Known, Tables, Writing
 from sinks.envelopes import ENVELOPES
@@ -23,6 +22,7 @@ from sinks.kafka.records import Reader, Records
 from sinks.kafka.schemas import Registry, patient
 from sinks.kafka.settings import REGISTRY, Settings, resolve
 from sinks.kafka.topics import check_template, name
+from sinks.run import Run
 from sinks.target import Options, Target
 
 FOR_WRITERS = (

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
 from sim.errors import ParameterError
-from sinks.contract import Past, Report, Run, Sink
+from sinks.contract import Sink
 from sinks.damage import marked
 from sinks.kafka.checkpoints import COMPACTED, TOPIC, Checkpoints, last_run
 from sinks.kafka.client import Client
@@ -29,6 +29,7 @@ from sinks.kafka.topics import Topics, check_template, name
 from sinks.kafka.transactions import TIMEOUT_MS, Transactions
 from sinks.kafka.ways import AUTO, WAYS, check
 from sinks.merge import slices
+from sinks.run import Past, Report, Run
 from sinks.staging import Staged
 from sinks.target import Options, Target
 
@@ -131,18 +132,13 @@ class Kafka(Sink):
             self._there |= self.resumed
 
     def last_run(self, scenario: str) -> Past | None:
-        """What the last checkpoint says. Waits for a broker as `open` does."""
+        """What the last checkpoint says, where facts are written with any. Waits for a broker as `open` does."""
+        if not self._once:
+            return None
         client = Client(self._settings, self.target.url, self.stop)
         client.connect(self._timeout)
         client.finish()
         return last_run(self._checkpoint_topic, self._template, scenario, self._settings, self.target.url)
-
-    def remembered(self, scenario: str) -> str | None:
-        """What the last checkpoint says, where facts are written together with checkpoints."""
-        if not self._once:
-            return None
-        run = Run(scenario, "", 0, 0, 0)
-        return Checkpoints(self._checkpoint_topic, self._template, run).origin(self._settings, self.target.url)
 
     @property
     def unresumable(self) -> str:

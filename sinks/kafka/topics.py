@@ -17,8 +17,8 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from sim.errors import ParameterError, SinkError
-from sinks.contract import Run
 from sinks.manifest import instant
+from sinks.run import Run
 from sinks.words import nearest
 
 LOG = logging.getLogger("datagen.sinks")

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from sim.batch import Stream, event_times
 from sim.errors import ParameterError
-from sinks.contract import Run
 from sinks.damage import COLUMN, damaged
 from sinks.envelopes import Envelope
 from sinks.formats import Format
 from sinks.formats.normal import check_namespace, namespace_of
 from sinks.formats.versions import versions
 from sinks.kafka.keys import key_stream
+from sinks.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from google.protobuf.message_factory import GetMessageClass
 from sim.batch import TIME, TIME_TYPE, Batch, Stream
 from sim.errors import ParameterError, SinkError
 from sinks import open_sink
-from sinks.contract import Run
 from sinks.decoding.proto_file import compiled, message_at
 from sinks.kafka.reading import FactTopics
+from sinks.run import Run
 from sinks.samples import SPAN, START
 from sinks.target import Target
 from tests.kafka.reading import read

@@ -12,7 +12,8 @@ from sim.errors import ParameterError
 if TYPE_CHECKING:
     from sim.cli.jobs.execute import Execution
     from sim.cli.jobs.job import Job
-    from sinks.contract import Past, Sink
+    from sinks.contract import Sink
+    from sinks.run import Past
 
 
 def resolved(texts: Mapping[str, str | None], present: int, past: Past | None = None) -> dict[str, str | None]:

@@ -18,7 +18,8 @@ from sim.delivery.pipeline import Outcome, Progress, deliver
 from sim.delivery.schedule import Live as Paced
 from sim.delivery.seam import Seam
 from sim.delivery.workers import Crew
-from sinks.contract import Past, Stopped
+from sinks.contract import Stopped
+from sinks.run import Past
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

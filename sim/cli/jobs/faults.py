@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sim.delivery.pipeline import Progress
     from sim.model.model import Model
     from sim.scenario.faults import Faults
-    from sinks.contract import Run, Sink
+    from sinks.contract import Sink
+    from sinks.run import Run
 
 
 @dataclass(frozen=True, slots=True)

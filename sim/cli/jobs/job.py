@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from sim.delivery.workers import Link
     from sim.engine.simulate import Simulation
     from sim.model.model import Model
-    from sinks.contract import Run, Sink
+    from sinks.contract import Sink
+    from sinks.run import Run
 
 WORKERS_USE = (
     "sim.cli.main",
@@ -79,7 +80,7 @@ class Job:
     def run(self, model: Model) -> Run:
         """Which facts these are, for the sink."""
         from sim.cli.truth import document
-        from sinks.contract import Run
+        from sinks.run import Run
 
         seed = model.seed if self.seed is None else self.seed
         # The output of a run with faults is no part of one without.

@@ -24,8 +24,9 @@ from sim.errors import ParameterError, SinkError
 if TYPE_CHECKING:
     from sim.batch import Batch
     from sim.model.model import Model
-    from sinks.contract import Run, Sink
+    from sinks.contract import Sink
     from sinks.probe import Listener
+    from sinks.run import Run
 
 SEEDS = 2**63
 

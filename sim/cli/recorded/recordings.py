@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sim.delivery.replay.recording import Recording
     from sim.model.model import Model
     from sim.scenario.faults import Faults
-    from sinks.contract import Run, Sink
+    from sinks.contract import Sink
+    from sinks.run import Run
 
 SOURCES = ("parquet", "csv", "kafka")
 
@@ -81,7 +82,8 @@ def earlier(source: str, sink: Sink) -> str | None:
         return None
     from sim.cli.recorded.topics import name_of
 
-    return sink.remembered(name_of(Target.parse(source)))
+    past = sink.last_run(name_of(Target.parse(source)))
+    return None if past is None else past.origin
 
 
 def played(
@@ -94,7 +96,7 @@ def played(
     from sim.delivery.replay.blend import Flow, blended
     from sim.delivery.replay.playing import Player
     from sim.engine.simulate import simulate
-    from sinks.contract import Run
+    from sinks.run import Run
 
     for note in recording.notes:
         notices.say(note)

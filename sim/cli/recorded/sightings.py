@@ -24,9 +24,9 @@ from sinks.target import Options, Target
 from sinks.words import nearest
 
 if TYPE_CHECKING:
-    from sinks.contract import Run
     from sinks.decoding import Decoder
     from sinks.kafka.reading import Taken
+    from sinks.run import Run
 
 BROKER, DUE = "broker", "due"
 """Names for instants that stand beside a message: when the broker got it, and when it was meant to leave."""

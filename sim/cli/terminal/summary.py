@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from sim.delivery.pacing import Punctuality
     from sim.delivery.pipeline import Outcome
-    from sinks.contract import Run, Sink
+    from sinks.contract import Sink
+    from sinks.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from sim.delivery.load.watch import Watch
 from sim.delivery.pipeline import Outcome, deliver
 from sim.delivery.schedule import Rate
 from sim.errors import SinkError
-from sinks.contract import Run, Sink
+from sinks.contract import Sink
+from sinks.run import Run
 
 ACKNOWLEDGED, HEARD = 10.0, 2.0
 """Seconds without progress after which nobody waits any more for what is on its way to the target, or back."""
