@@ -165,6 +165,7 @@ def _credit(subject: str, place: int, touched: Floats, effects: Floats, part: In
     declared = float(effects[:, place].sum() / effects.sum())
     own, every = touched[:, place], touched.sum(axis=1)
     if min(own.sum(), every.sum() - own.sum()) < _FEWEST:
+        yield unmeasured("behaviour", "attribution_shares", subject, "too few journeys convert through it or others")
         return
     rest = own - declared * every
     sizes = np.bincount(part)

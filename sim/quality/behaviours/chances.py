@@ -39,6 +39,7 @@ def share(
         )
         return
     if min(expected, rest) < FEWEST:
+        yield unmeasured("behaviour", name, subject, f"{expected:.1f} of {len(chance):,} are expected")
         return
     # the rarer of both outcomes is the one whose count is nearest to Poisson
     excess, mean = (found - expected, expected) if expected <= rest else (expected - found, rest)

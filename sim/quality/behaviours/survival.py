@@ -16,7 +16,7 @@ from sim.maths.distributions import DurationDistribution
 from sim.quality.behaviours.members import Stays
 from sim.quality.behaviours.reading import Floats, Indices, Times
 from sim.quality.behaviours.tables import cdf_of
-from sim.quality.finding import Finding, statistical
+from sim.quality.finding import Finding, statistical, unmeasured
 
 _FEWEST = 20
 _MOST = 50_000
@@ -42,7 +42,10 @@ def lengths(
     name: str, subject: str, length: DurationDistribution, found: Floats, horizons: Floats, detail: str = ""
 ) -> Iterator[Finding]:
     """The finding on lengths `found`, each of which is seen up to its horizon (microseconds, float64[n] each)."""
-    if len(found) < _FEWEST or length.type == "constant":
+    if length.type == "constant":
+        return
+    if len(found) < _FEWEST:
+        yield unmeasured("behaviour", name, subject, f"fewer than {_FEWEST} are seen to their end")
         return
     if len(found) > _MOST:
         pick = np.linspace(0, len(found) - 1, _MOST).astype(np.int64)
