@@ -132,9 +132,10 @@ def prices_rise(output: Output) -> None:
     spent(output, f"(1 + 0.4 * {YEARS.replace('event_time', 't.event_time')})")
 
 
-@mutation(
-    "followers", also={"follower_counts": "that fewer follow from each fact is another distribution of their number"}
-)
+FEWER = "that fewer follow from each fact is another distribution of their number"
+
+
+@mutation("followers", also={"follower_counts": FEWER})
 def lines_are_lost(output: Output) -> None:
     for path in output.files("order_line"):
         kept_rows = "hash(order_line_id) % 10 > 0 ORDER BY event_time, order_line_id"
@@ -258,7 +259,7 @@ def a_few_fees_come_at_any_time(output: Output) -> None:
         output.rewrite_file(path, f"SELECT * REPLACE ({moved}) FROM t ORDER BY event_time, fee_id")
 
 
-@mutation("followers")
+@mutation("followers", also={"follower_counts": FEWER})
 def complaints_are_lost(output: Output) -> None:
     for stream in ("complaint_lifecycle", "letter", "complaint"):
         for path in output.files(stream):
