@@ -284,12 +284,12 @@ def marks_without_visits(output: Output, lost: str) -> None:
 
 
 @mutation("incident_share")
-def a_third_is_spared(output: Output) -> None:
-    hit = "visit_id IN (SELECT fact_id FROM incident_fact WHERE fact_stream = 'visit') AND hash(licence_id) % 3 = 0"
+def half_are_spared(output: Output) -> None:
+    hit = "visit_id IN (SELECT fact_id FROM incident_fact WHERE fact_stream = 'visit') AND hash(licence_id) % 2 = 0"
     for path in output.files("visit"):
         rows = f"WHERE NOT ({hit} AND hash(visit_id) % 3 > 0) ORDER BY event_time, visit_id"
         output.rewrite_file(path, f"SELECT * FROM t {rows}")
-    marks_without_visits(output, "fact_stream = 'visit' AND hash(entity_id) % 3 = 0")
+    marks_without_visits(output, "fact_stream = 'visit' AND hash(entity_id) % 2 = 0")
 
 
 @mutation("incident_factor")
