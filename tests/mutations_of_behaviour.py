@@ -132,9 +132,10 @@ def prices_rise(output: Output) -> None:
     spent(output, f"(1 + 0.4 * {YEARS.replace('event_time', 't.event_time')})")
 
 
-@mutation(
-    "followers", also={"follower_counts": "that fewer follow from each fact is another distribution of their number"}
-)
+FEWER = "that fewer follow from each fact is another distribution of their number"
+
+
+@mutation("followers", also={"follower_counts": FEWER})
 def lines_are_lost(output: Output) -> None:
     for path in output.files("order_line"):
         kept_rows = "hash(order_line_id) % 10 > 0 ORDER BY event_time, order_line_id"
@@ -258,7 +259,7 @@ def a_few_fees_come_at_any_time(output: Output) -> None:
         output.rewrite_file(path, f"SELECT * REPLACE ({moved}) FROM t ORDER BY event_time, fee_id")
 
 
-@mutation("followers", also={"follower_counts": "that fewer have any is their number, too"})
+@mutation("followers", also={"follower_counts": FEWER})
 def complaints_are_lost(output: Output) -> None:
     for stream in ("complaint_lifecycle", "letter", "complaint"):
         for path in output.files(stream):
@@ -283,12 +284,12 @@ def marks_without_visits(output: Output, lost: str) -> None:
 
 
 @mutation("incident_share")
-def a_third_is_spared(output: Output) -> None:
-    hit = "visit_id IN (SELECT fact_id FROM incident_fact WHERE fact_stream = 'visit') AND hash(licence_id) % 3 = 0"
+def half_are_spared(output: Output) -> None:
+    hit = "visit_id IN (SELECT fact_id FROM incident_fact WHERE fact_stream = 'visit') AND hash(licence_id) % 2 = 0"
     for path in output.files("visit"):
         rows = f"WHERE NOT ({hit} AND hash(visit_id) % 3 > 0) ORDER BY event_time, visit_id"
         output.rewrite_file(path, f"SELECT * FROM t {rows}")
-    marks_without_visits(output, "fact_stream = 'visit' AND hash(entity_id) % 3 = 0")
+    marks_without_visits(output, "fact_stream = 'visit' AND hash(entity_id) % 2 = 0")
 
 
 @mutation("incident_factor")
