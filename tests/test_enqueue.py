@@ -3,12 +3,14 @@
 import ctypes
 import logging
 import os
+import subprocess
 import sys
 import time
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from commands import ROOT
 from confluent_kafka import Consumer, Producer, TopicPartition
 from murmur import murmur2_of_the_java_client
 
@@ -265,3 +267,15 @@ def test_the_next_window_is_encoded_while_messages_are_sent_by_compiled_code(way
         sink.commit(batch.until)
         assert (encoded == []) is before
     assert sink.report.total == 300
+
+
+def test_sizes_and_tombstones_are_counted_without_loading_what_else_reads_arrays():
+    code = """if True:
+        import sys
+        from sinks.kafka.messages import Messages
+        listed = Messages("t", -1, [b"four", None, b"", b"five!"], [b"k"] * 4, [1] * 4, mourned=True)
+        assert (listed.bytes, listed.graves, "pandas" in sys.modules) == (9, 2, False)
+        whole = listed.columned()
+        assert (whole.bytes, whole.graves) == (9, 2)
+        assert (whole.listed().bytes, whole.rows(1, 2).bytes) == (9, 0)"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
