@@ -10,6 +10,7 @@ import pytest
 from behaviour_facts import SEEDS, changed, facts_of, failed, measured, p_values, uneven
 from worlds import SEED, model, scenario
 
+from benchmarks.sound import CASES
 from sim.quality.behaviours.walks import walks_of
 
 
@@ -18,12 +19,7 @@ def mean(length):
 
 
 CALL = scenario(
-    entities={
-        "user": {
-            "initial": {"count": 300},
-            "segments": {"tier": {"vip": {"weight": 0.3}, "standard": {"weight": 0.7}}},
-        }
-    },
+    entities={"user": {**CASES["entities"]["client"], "initial": {"count": 300}}},
     streams={
         "order": {
             "entity": "user",
@@ -36,52 +32,8 @@ CALL = scenario(
             "on": {"stream": "order", "where": "amount > 5", "probability": 0.4, "after": mean("60d")},
         },
     },
-    processes={
-        "buy": {
-            "entity": "user",
-            "start": {"rate": "1/month"},
-            "first": {"visit": 0.7, "search": 0.3},
-            "steps": {
-                "visit": {
-                    "next": [
-                        {
-                            "to": "cart",
-                            "probability": 0.4,
-                            "after": {"type": "lognormal", "median": "20d", "sigma": 1},
-                            "segments": {"tier": {"vip": {"probability": 1.5, "delay": 0.7}}},
-                        },
-                        {"to": "search", "probability": 0.2, "after": mean("5d")},
-                    ]
-                },
-                "search": {
-                    "limit": 3,
-                    "next": [
-                        {"to": "visit", "probability": 0.5, "history": {"visit": [1, 0.6]}},
-                        {"to": "cart", "probability": 0.3, "after": mean("2d")},
-                    ],
-                },
-                "cart": {
-                    "next": [
-                        {
-                            "to": "paid",
-                            "probability": 0.8,
-                            "after": mean("10d"),
-                            "timeout": "15d",
-                            "otherwise": "reminder",
-                        }
-                    ]
-                },
-                "reminder": {"next": {"paid": 0.5}},
-                "paid": {
-                    "resource": "clerk",
-                    "service": {"type": "gamma", "mean": "12h", "shape": 3},
-                    "next": {"sent": 0.9},
-                },
-                "sent": {},
-            },
-        }
-    },
-    resources={"clerk": {"capacity": 3}},
+    processes={"buy": {**CASES["processes"]["buy"], "entity": "user"}},
+    resources=CASES["resources"],
 )
 VISIT = "processes.buy.steps.visit.next.0"
 OTHERWISE = {

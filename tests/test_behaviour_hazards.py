@@ -11,45 +11,16 @@ from lifelines import NelsonAalenFitter
 from scipy import stats
 from worlds import SEED, scenario
 
+from benchmarks.sound import LIVES
 from sim.maths.distributions import LognormalDuration
 from sim.maths.units import DAY
 from sim.quality.behaviours.survival import lengths, share_within
 from sim.quality.behaviours.tables import Dwelling
 
+MEMBER = LIVES["entities"]["member"]
 CLUB = scenario(
-    curves={"season": {"type": "month", "weights": [1, 1, 1, 2, 2, 2, 1, 1, 1, 3, 3, 3]}},
-    entities={
-        "user": {
-            "initial": {"count": 600, "age": {"type": "exponential", "mean": "200d"}},
-            "arrivals": {"rate": "4/day"},
-            "segments": {"tier": {"vip": {"weight": 0.3, "hazard": 0.5}, "standard": {"weight": 0.7}}},
-            "vintage": {"hazard": {"type": "points", "values": [2, 1.5, 1], "per": "month", "interpolation": "linear"}},
-            "lifecycle": {
-                "initial": "trial",
-                "states": {
-                    "trial": {
-                        "transitions": [
-                            {
-                                "to": "active",
-                                "after": {"type": "lognormal", "median": "14d", "sigma": 0.4},
-                                "probability": 0.6,
-                            },
-                            {"to": "gone", "after": {"type": "gamma", "mean": "20d", "shape": 2}, "probability": 0.3},
-                            {"to": "gone", "hazard": "5%/month", "reason": "moved"},
-                        ]
-                    },
-                    "active": {
-                        "transitions": [
-                            {"to": "paused", "hazard": "20%/month", "curves": ["season"]},
-                            {"to": "gone", "hazard": {"type": "weibull", "scale": "200d", "shape": 1.6}},
-                        ]
-                    },
-                    "paused": {"transitions": [{"to": "active", "after": {"type": "exponential", "mean": "20d"}}]},
-                    "gone": {"terminal": True},
-                },
-            },
-        }
-    },
+    curves=LIVES["curves"],
+    entities={"user": {**MEMBER, "initial": {**MEMBER["initial"], "count": 600}, "arrivals": {"rate": "4/day"}}},
 )
 STATES = "entities.user.lifecycle.states"
 OTHERWISE = {
