@@ -37,6 +37,7 @@ class Ready:
     topic: str
     rows: Words
     source: Messages
+    keys: Any
 
 
 def ready(messages: Messages, partitions: int) -> list[Ready]:
@@ -44,15 +45,15 @@ def ready(messages: Messages, partitions: int) -> list[Ready]:
     made = []
     for first in range(0, len(messages.values), CHUNK):
         part = messages.rows(first, first + CHUNK)
-        chosen, order = np.empty(len(part.values), np.int64), np.empty(len(part.values), np.int64)
-        kernel.place(np.array(_located(part.keys), np.int64), partitions, chosen, order)
-        rows = np.stack([chosen, np.asarray(part.timestamps), *_spans(part.values), *_spans(part.keys)], axis=1)
-        made.append(Ready(messages.topic, np.ascontiguousarray(rows[order]), part))
+        keys = column(part.keys)
+        chosen, order = np.empty(len(part.values), np.int32), np.empty(len(part.values), np.int32)
+        kernel.place(np.array(_located(part.keys), np.int64), partitions, np.zeros(0, np.int16), chosen, order)
+        rows = np.stack([chosen, np.asarray(part.timestamps), *_spans(part.values), *_spans(keys)], axis=1)
+        made.append(Ready(messages.topic, np.ascontiguousarray(rows[order]), part, keys))
     return made
 
 
-def _spans(values: Any) -> tuple[Words, Words]:
-    array = column(values)
+def _spans(array: Any) -> tuple[Words, Words]:
     offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
     return array.buffers()[2].address + offsets[:-1], np.diff(offsets)
 

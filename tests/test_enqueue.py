@@ -84,8 +84,8 @@ def read(address, topic, count):
 @pytest.mark.parametrize("count", [1, 3, 32, 1000])
 def test_keys_are_spread_as_the_java_client_does_and_grouped_in_order(mock, count):
     keys = pa.concat_arrays([messages(500).keys, pa.array([None, b""] * 3, pa.large_binary())])[7:]
-    partitions, order = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
-    kernel(producer(mock), NAME).place(np.array(_located(keys)), count, partitions, order)
+    partitions, order = np.empty(len(keys), np.int32), np.empty(len(keys), np.int32)
+    kernel(producer(mock), NAME).place(np.array(_located(keys)), count, np.zeros(9, np.int16), partitions, order)
     known = [-1 if key is None else (murmur2_of_the_java_client(key) & 0x7FFFFFFF) % count for key in keys.to_pylist()]
     assert partitions.tolist() == known
     assert order.tolist() == np.argsort(known, kind="stable").tolist()

@@ -21,12 +21,17 @@ from numpy.typing import NDArray
 from sinks.kafka import symbols
 from sinks.kafka.enqueue import WAIT, Handover
 from sinks.kafka.headers import HeaderRows
-from sinks.kafka.messages import ANY, Messages, column
+from sinks.kafka.messages import ANY, Messages
 
 Words = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 _TOPIC, _PARTITION, _VALUE, _KEY, _OPAQUE, _FLAGS, _TIMESTAMP, _HEADER = 2, 3, 4, 5, 6, 7, 8, 9
 _COPY = 2
+
+REMEMBERED = 2**22
+"""Ids below this have their partition remembered, in two bytes each: as much as caches hold, without which it takes
+as long to look it up as to find it out."""
 
 _ACCOUNTS: list[Words] = []
 """Every account there has been: a message that is under way points to one, and may outlive whoever sent it."""
@@ -55,6 +60,7 @@ class Compiled:
         self._accounts: dict[str, Words] = {}
         self._told: dict[str, Words] = {}
         self._taken = 0
+        self._known: dict[int, NDArray[np.int16]] = {}
 
     def ready(self, messages: Messages) -> Messages:
         """The messages in the form in which `hand_over` takes them."""
@@ -102,14 +108,20 @@ class Compiled:
     def _counted(self, counters: Words) -> list[tuple[int, int]]:
         return [(at - self._kernel.ZERO, int(counters[at])) for at in np.flatnonzero(counters).tolist()]
 
-    def _placed(self, messages: Messages, keys: Words) -> tuple[Words, Words]:
+    def _placed(self, messages: Messages, keys: Words) -> tuple[Places, Places]:
         """The partition of each message, and the order in which they go."""
         count, known = len(messages.values), self._partitions.get(messages.topic, 0)
         if messages.partition != ANY or not known:
-            return np.full(count, messages.partition, np.int64), np.arange(count)
-        partitions, order = np.empty(count, np.int64), np.empty(count, np.int64)
-        self._kernel.place(keys, known, partitions, order)
+            return np.full(count, messages.partition, np.int32), np.arange(count, dtype=np.int32)
+        partitions, order = np.empty(count, np.int32), np.empty(count, np.int32)
+        self._kernel.place(keys, known, self._remembered(known), partitions, order)
         return partitions, order
+
+    def _remembered(self, count: int) -> NDArray[np.int16]:
+        """What the kernel has found out of `count` partitions so far, to be added to."""
+        if count not in self._known:
+            self._known[count] = np.zeros(REMEMBERED if count < np.iinfo(np.int16).max else 0, np.int16)
+        return self._known[count]
 
     def _arguments(self, topic: int, name: str, rows: HeaderRows | None) -> tuple[list[bytes], Words, int]:
         """Arguments of the hand-over, what must outlive their use, and the first row that changes by message."""
@@ -165,12 +177,12 @@ class _Topic:
 
 
 def _located(values: Any) -> tuple[int, int, int, int]:
-    """Where a large_binary array is, in the words that the kernel calls a column."""
-    array = column(values)
-    valid, offsets, data = array.buffers()
+    """Where an array is, in the words that the kernel calls a column."""
+    valid, *own = values.buffers()
+    content, offsets = own[-1], own[0].address if len(own) > 1 else 0
     # Null is what a missing value has for an address: an empty one needs another, whatever is there.
-    content = (data.address if data is not None else 0) or offsets.address
-    return content, offsets.address, valid.address if valid is not None and array.null_count else 0, array.offset
+    address = (content.address if content is not None else 0) or offsets
+    return address, offsets, valid.address if valid is not None and values.null_count else 0, values.offset
 
 
 def _address(value: bytes | None) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sim.batch import Batch, event_times
 from sinks.damage import marked
 from sinks.kafka.headers import Column, HeaderRows, Headers
-from sinks.kafka.keys import Keys
+from sinks.kafka.keys import Keys, texts
 from sinks.kafka.partitions import Partitions
 from sinks.kafka.values import Values
 
@@ -27,10 +27,10 @@ ANY = -1
 class Messages:
     """Messages for one partition (or `ANY`) of a topic, in order; `timestamps` are milliseconds since the epoch.
 
-    Values and keys are large_binary arrays, timestamps int64[n]; all are lists once they are `listed`. A value of None
-    is a tombstone: the key has no value any more. `headers` are None where there are none at all. Each message is a
-    fact, unless `starts` says where the messages of each fact begin, int64[facts + 1]. Only where `mourned` are there
-    tombstones among them.
+    Values and keys are large_binary arrays, timestamps int64[n]; all are lists once they are `listed`. Keys may be an
+    int64 array, too, whose numbers stand for their decimal texts. A value of None is a tombstone: the key has no value
+    any more. `headers` are None where there are none at all. Each message is a fact, unless `starts` says where the
+    messages of each fact begin, int64[facts + 1]. Only where `mourned` are there tombstones among them.
     """
 
     topic: str
@@ -48,7 +48,11 @@ class Messages:
         if isinstance(self.values, list):
             # Making an array of a list loads pandas, where that is installed: 150 ms, at the cost of the first facts.
             return sum(map(len, filter(None, self.values)))
-        return pc.sum(pc.binary_length(self.values)).as_py() or 0
+        values = column(self.values)
+        if values.null_count or not len(values):
+            return pc.sum(pc.binary_length(values)).as_py() or 0
+        first, offsets = values.offset, np.frombuffer(values.buffers()[1], np.int64)
+        return int(offsets[first + len(values)] - offsets[first])
 
     @property
     def graves(self) -> int:
@@ -94,8 +98,10 @@ class Messages:
 
 
 def column(values: Column) -> Any:
-    """Byte strings as a large_binary array."""
-    return values if isinstance(values, pa.Array) else pa.array(values, pa.large_binary())
+    """Byte strings, or the texts of numbers, as a large_binary array."""
+    if not isinstance(values, pa.Array):
+        return pa.array(values, pa.large_binary())
+    return texts(values) if pa.types.is_integer(values.type) else values
 
 
 def _listed(values: Column) -> Column:
@@ -178,7 +184,7 @@ class Encoder:
             values = pc.if_else(pa.array(graves), None, values)
         if self._deleted is not None:
             values = pc.if_else(data.column(self._deleted).fill_null(False), None, values)
-        columns = (values, self._keys.of(data), timestamps, self._headers.of(data, due))
+        columns = (values, self._keys.handed(data), timestamps, self._headers.of(data, due))
         return Messages(self.topic, ANY, *columns, starts, mourned=starts is not None)
 
 
