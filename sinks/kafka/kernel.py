@@ -15,8 +15,8 @@ import numpy as np
 from numba import cfunc, njit, types
 from numpy.typing import NDArray
 
+from sinks.kafka.memory import byte, count_up, half, put, trailing_zeros, word
 from sinks.kafka.symbols import PUBLISHED
-from sinks.kafka.words import byte, count_up, half, put, trailing_zeros, word
 
 COLUMN = 4
 """Words about a column: the addresses of its bytes, of its offsets (int64; 0: it is one of int64 numbers) and of its
