@@ -51,13 +51,16 @@ class Transitions:
             self.dwell.take(rows),
         )
 
+    def part(self, first: int, last: int) -> Transitions:
+        """The changes from number `first` on and before number `last`."""
+        own = slice(first, last)
+        return Transitions(
+            self.times[own], self.entities[own], self.source[own], self.target[own], self.reason[own], self.dwell[own]
+        )
+
     def by_time(self) -> Transitions:
         """The same by (time, entity)."""
         return self.take(ordered(self.times, self.entities))
-
-    def by_entity(self, size: int) -> History:
-        """The same by (entity, time), of a population of `size`."""
-        return History(self.take(ordered(self.entities, self.times)), size)
 
 
 class Succession:
