@@ -36,7 +36,7 @@ class Alias:
 
     def _fill(self, rng: np.random.Generator, out: Array) -> None:
         scaled = rng.random(len(out))
-        # Never the number of weights itself: the uniform is at most 1 - 2**-53, and the product is rounded down.
+        # Always below the number of weights k: the uniform is at most 1 - 2**-53, and (1 - 2**-53) k rounds to less.
         scaled *= len(self._accept)
         cell = scaled.astype(np.intp)
         scaled -= cell

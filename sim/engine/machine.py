@@ -112,11 +112,9 @@ class MachineState:
     def state_at(self, entities: Indices, times: Times) -> NDArray[np.int8]:
         """The states of entities at times in the present window, int8[n]."""
         states = self.before.take(entities)
-        moving = np.flatnonzero(self.changed.take(entities))
+        moving = self.changed.take(entities).nonzero()[0]
         if len(moving) and self.history is not None:
-            last = self.history.last(entities[moving], times[moving])
-            some = last >= 0
-            states[moving[some]] = self.history.changes.target[last[some]]
+            states[moving] = self.history.state(entities.take(moving), times.take(moving))
         return states
 
     def ended(self, entities: Indices, cut: bool = False) -> Times:
