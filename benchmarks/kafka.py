@@ -39,6 +39,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from benchmarks.common import ROOT, arguments, environment, interleaved, median, publish, table, targets
 from benchmarks.workload import save
 from sim import compile_scenario, load, simulate
+from sim.delivery.dedicated import dedicate
 from sim.delivery.pipeline import deliver
 from sim.model.model import Model
 from sinks import Run, open_sink
@@ -200,6 +201,7 @@ def measure(broker: str, facts: int, repeats: int, customers: int = CUSTOMERS, l
     with tempfile.TemporaryDirectory() as folder:
         orders = Contest(compile_scenario(load(str(save(Path(folder), customers, PACE)))), facts, broker)
     shop = Contest(compile_scenario(load("storefront")), min(facts, STOREFRONT), broker)
+    dedicate()
     orders.whole("json", "compiled")
     # Before messages are kept for the other ways, which are no part of what datagen needs.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -40,12 +40,14 @@ class Split:
 
 def measure(path: Path) -> Split:
     """Simulate the scenario at `path` in this process, on one thread, handing its facts to nobody."""
+    from sim.delivery.dedicated import dedicate
     from sim.engine.simulate import simulate
     from sim.model.compile import compile_scenario
     from sim.scenario.loader import load
 
     model = compile_scenario(load(path))
     facts = {stream.name: 0 for stream in model.streams}
+    dedicate()
     began = split = time.process_time()
     first = 0
     for batch in simulate(model):
