@@ -83,7 +83,7 @@ def _exceeds(
 
 def _exact(block: Block, weights: Weights, times: Times, entities: Indices) -> NDArray[np.float64]:
     """age x state, 0 before birth, at exact times."""
-    ages = times - block.births[entities]
+    ages = times - block.births.take(entities)
     factor = (ages >= 0).astype(np.float64) if weights.vintage is None else weights.vintage.at(ages)
     for effect in weights.effects:
         factor *= effect.at(entities, times)
