@@ -39,7 +39,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from benchmarks.common import ROOT, arguments, environment, interleaved, median, publish, table, targets
 from benchmarks.workload import save
 from sim import compile_scenario, load, simulate
-from sim.delivery.dedicated import dedicate
+from sim.delivery.dedicated import dedicated
 from sim.delivery.pipeline import deliver
 from sim.model.model import Model
 from sinks import Run, open_sink
@@ -136,7 +136,7 @@ class Contest:
 
     def whole(self, form: str, way: str) -> tuple[float, float]:
         """Simulation, delivery and sink."""
-        with self._topics() as prefix, _Clock(self.facts) as clock:
+        with self._topics() as prefix, dedicated(), _Clock(self.facts) as clock:
             sink = open_sink(f"kafka://{self._broker}?prefix={prefix}&format={form}&enqueue={way}")
             deliver(simulate(self.model), sink, self.model.streams, self._run, limit=self.facts)
         return clock.figures
@@ -201,7 +201,6 @@ def measure(broker: str, facts: int, repeats: int, customers: int = CUSTOMERS, l
     with tempfile.TemporaryDirectory() as folder:
         orders = Contest(compile_scenario(load(str(save(Path(folder), customers, PACE)))), facts, broker)
     shop = Contest(compile_scenario(load("storefront")), min(facts, STOREFRONT), broker)
-    dedicate()
     orders.whole("json", "compiled")
     # Before messages are kept for the other ways, which are no part of what datagen needs.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """What glibc's mallopt calls the settings (malloc.h)."""
@@ -16,8 +18,9 @@ glibc allows.
 """
 
 
-def dedicate() -> None:
-    """Keep memory that is freed, and leave what is there by now out of garbage collections.
+@contextmanager
+def dedicated() -> Iterator[None]:
+    """Keep memory that is freed, from now on; inside, what is there already is left out of garbage collections.
 
     The arrays of a window are some megabytes each. By default each is mapped anew, page by page, and given back when it
     is freed, which takes a tenth of a simulation's time. Where the C library is another one, this part changes nothing.
@@ -28,3 +31,7 @@ def dedicate() -> None:
             library.mallopt(_TRIM_THRESHOLD, _KEPT)
             library.mallopt(_MMAP_THRESHOLD, _LARGEST)
     gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.cli.jobs.faults import Way, injected
 from sim.cli.jobs.job import Job, send_shard, write_shard
-from sim.delivery.dedicated import dedicate
+from sim.delivery.dedicated import dedicated
 from sim.delivery.gather import gather
 from sim.delivery.merge import merged
 from sim.delivery.pipeline import Outcome, Progress, deliver
@@ -68,7 +68,7 @@ def execute(
 
     def hand_over(batches: Iterable[Batch]) -> None:
         able = sink.damages if execution.live is None else sink.damages & execution.live.sink.damages
-        with injected(job, model, batches, execution.limit, on_progress, able) as way:
+        with dedicated(), injected(job, model, batches, execution.limit, on_progress, able) as way:
             carry(way)
 
     def carry(way: Way) -> None:
@@ -91,7 +91,6 @@ def execute(
                 told(seam.after(), live.sink, run=later, schedule=schedule, outcome=live.outcome, opened=True)
 
     began = time.monotonic()
-    dedicate()
     jobs = job.split(execution.workers, model) if execution.workers > 1 else [job]
     try:
         if len(jobs) == 1:
