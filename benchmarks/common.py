@@ -33,6 +33,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 """What a container may set and few users do: without compiled files every start compiles all modules anew."""
 
+# As the command `datagen` does, for what is measured in this process: before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 _LIBRARIES = ("numpy", "pyarrow", "polars", "simpy")
 
 

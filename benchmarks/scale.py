@@ -40,18 +40,20 @@ class Split:
 
 def measure(path: Path) -> Split:
     """Simulate the scenario at `path` in this process, on one thread, handing its facts to nobody."""
+    from sim.delivery.dedicated import dedicated
     from sim.engine.simulate import simulate
     from sim.model.compile import compile_scenario
     from sim.scenario.loader import load
 
     model = compile_scenario(load(path))
     facts = {stream.name: 0 for stream in model.streams}
-    began = split = time.process_time()
-    first = 0
-    for batch in simulate(model):
-        if batch.start > model.start and not first:
-            split, first = time.process_time(), sum(facts.values())
-        facts[batch.stream.name] += len(batch)
+    with dedicated():
+        began = split = time.process_time()
+        first = 0
+        for batch in simulate(model):
+            if batch.start > model.start and not first:
+                split, first = time.process_time(), sum(facts.values())
+            facts[batch.stream.name] += len(batch)
     ended = time.process_time()
     return Split(split - began, ended - split, sum(facts.values()) - first, facts)
 

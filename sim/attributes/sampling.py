@@ -23,7 +23,9 @@ class Alias:
 
     def __init__(self, weights: Array) -> None:
         """Prepare for `weights` float64[k] >= 0 with a positive sum."""
-        self._accept, self._alias = _vose(np.asarray(weights, np.float64))
+        self._accept, alias = _vose(np.asarray(weights, np.float64))
+        # A position and its alias stand side by side: one look-up, after the choice between them.
+        self._pairs = np.stack([np.arange(len(alias), dtype=np.int32), alias], axis=1).ravel()
 
     def draw(self, rng: np.random.Generator, length: int) -> Array:
         """int32[length]: positions in the list of weights."""
@@ -34,11 +36,14 @@ class Alias:
 
     def _fill(self, rng: np.random.Generator, out: Array) -> None:
         scaled = rng.random(len(out))
+        # Always below the number of weights k: the uniform is at most 1 - 2**-53, and (1 - 2**-53) k rounds to less.
         scaled *= len(self._accept)
-        np.copyto(out, scaled, casting="unsafe")
-        np.minimum(out, len(self._accept) - 1, out=out)
-        other = scaled - out >= np.take(self._accept, out)
-        np.copyto(out, np.take(self._alias, out), where=other)
+        cell = scaled.astype(np.intp)
+        scaled -= cell
+        other = scaled >= self._accept.take(cell)
+        cell += cell
+        cell += other
+        self._pairs.take(cell, out=out, mode="clip")
 
 
 def _vose(weights: Array) -> tuple[Array, Array]:

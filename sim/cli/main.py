@@ -160,4 +160,6 @@ for _command in (
 
 def main() -> None:
     """What the console script runs."""
+    # Before NumPy is imported: its algebra is too small here for threads, which spin while they wait for more.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     app(prog_name="datagen")

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from sim.delivery import nursery
+from sim.delivery.dedicated import dedicated
 from sim.errors import DatagenError, DeliveryError, ParameterError, SimulationError, SinkError
 
 Job = TypeVar("Job")
@@ -163,7 +164,7 @@ def _main(work: Callable[[Any, Link], object], job: object, connection: Connecti
     signal.signal(signal.SIGTERM, lambda number, frame: link.stop.set())
     nursery.unshield()
     _limit_arrow(int(setting["OMP_NUM_THREADS"]))
-    with suppress(BrokenPipeError):
+    with suppress(BrokenPipeError), dedicated():
         link.send(_result(work, job, link))
 
 

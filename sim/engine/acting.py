@@ -73,7 +73,7 @@ class Acting:
         for activity, own, columns, following in zip(self._activities, rows, drawn, children, strict=True):
             columns |= {
                 f"{activity.name}_id": Column.of(own.ids),
-                f"{block.population.name}_id": Column.of(block.ids[own.entities]),
+                f"{block.population.name}_id": Column.of(block.ids.take(own.entities)),
             }
             emit(activity.name, own, columns)
             for fanout in following:

@@ -57,20 +57,14 @@ def _accept(
 ) -> tuple[Times, Indices]:
     """Keep the candidates for which weight x curve, relative to their bounds, exceeds `uniform`."""
     ranges = weights.range.take(entities)
-    kept = np.flatnonzero(uniform < ranges["most"])
-    times, entities, uniform = times.take(kept), entities.take(kept), uniform.take(kept)
-    sure = ranges["least"] * np.float32(intensity.lowest_ratio)
-    doubtful = np.flatnonzero(uniform >= sure.take(kept))
-    if not len(doubtful):
-        return times, entities
-    at, who = times[doubtful], entities[doubtful]
-    needed = uniform[doubtful] / weights.share[who]
-    refused = doubtful[~_exceeds(_exact(block, weights, at, who), needed, at, intensity)]
-    if not len(refused):
-        return times, entities
-    accepted = np.ones(len(times), dtype=np.bool_)
-    accepted[refused] = False
-    kept = np.flatnonzero(accepted)
+    accepted = uniform < ranges["most"]
+    sure = ranges["least"] if intensity.lowest_ratio == 1 else ranges["least"] * np.float32(intensity.lowest_ratio)
+    doubtful = (accepted & (uniform >= sure)).nonzero()[0]
+    if len(doubtful):
+        at, who = times.take(doubtful), entities.take(doubtful)
+        needed = uniform.take(doubtful) / weights.share.take(who)
+        accepted[doubtful] = _exceeds(_exact(block, weights, at, who), needed, at, intensity)
+    kept = accepted.nonzero()[0]
     return times.take(kept), entities.take(kept)
 
 
@@ -78,6 +72,8 @@ def _exceeds(
     factor: NDArray[np.float64], needed: NDArray[np.float32], times: Times, intensity: Intensity
 ) -> NDArray[np.bool_]:
     """Whether factor x curve, relative to its bound, exceeds `needed`: the curve is asked where its bounds differ."""
+    if intensity.lowest_ratio == 1:
+        return needed < factor
     exceeds = needed < factor * intensity.lowest_ratio
     close = np.flatnonzero(~exceeds & (needed < factor))
     if len(close):
@@ -87,7 +83,7 @@ def _exceeds(
 
 def _exact(block: Block, weights: Weights, times: Times, entities: Indices) -> NDArray[np.float64]:
     """age x state, 0 before birth, at exact times."""
-    ages = times - block.births[entities]
+    ages = times - block.births.take(entities)
     factor = (ages >= 0).astype(np.float64) if weights.vintage is None else weights.vintage.at(ages)
     for effect in weights.effects:
         factor *= effect.at(entities, times)

@@ -9,6 +9,7 @@ import numpy as np
 from sim.engine.block import Block
 from sim.engine.fanout import Emit
 from sim.engine.machine import MachineState
+from sim.engine.rounds import advance, enter
 from sim.engine.states import StateEffect
 from sim.engine.window import Window
 from sim.model.incident import Incident
@@ -30,14 +31,14 @@ class Afflict:
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Find out who is struck, and who is through with it, before the end of `window`."""
-        for block in self._blocks:
-            machine = block.spells[self._incident.index]
-            rng = block.rng(f"incident/{self._incident.name}", window)
-            fresh = block.births[len(machine) :]
-            if len(fresh):
-                machine.enter(np.maximum(fresh, window.start), rng)
+        machines = [block.spells[self._incident.index] for block in self._blocks]
+        rngs = [block.rng(f"incident/{self._incident.name}", window) for block in self._blocks]
+        fresh = [block.births[len(machine) :] for block, machine in zip(self._blocks, machines, strict=True)]
+        enter(machines, [np.maximum(births, window.start) for births in fresh], rngs)
+        for machine in machines:
             machine.open()
-            machine.advance(window.until, rng)
+        advance(machines, window.until, rngs)
+        for block in self._blocks:
             self._tell(self._incident, block)
 
     def _machine(self, block: Block) -> MachineState:

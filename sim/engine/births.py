@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from sim.attributes.column import TIME_TYPE, Column
 from sim.engine.block import Block
 from sim.engine.directory import Directory
 from sim.engine.fanout import Emit, Hear
+from sim.engine.machine import MachineState
 from sim.engine.roster import Newborn, Roster
+from sim.engine.rounds import enter, skip
 from sim.engine.rows import EventRows, Surroundings, segmentation_columns
 from sim.engine.trigger import Starter
 from sim.engine.window import Window
@@ -52,9 +54,23 @@ class Births:
         # All of them exist before any of them looks for others.
         for block in self._blocks.values():
             block.admit(self._newborn(block, window), window)
+        self._enter(window)
         known = [self._draw(block, window, emit) for block in self._blocks.values()]
         if self._directory is not None:
             self._directory.enter(list(self._blocks.values()), known)
+
+    def _enter(self, window: Window) -> None:
+        """Put the newborn into their first states; those who exist at the start have left them since, perhaps."""
+        if self._population.machine is None:
+            return
+        fresh = [block for block in self._blocks.values() if block.fresh.start < block.fresh.stop]
+        rngs = [block.rng("lifecycle/birth", window) for block in fresh]
+        if fresh:
+            enter(_machines(fresh), [block.births[block.fresh] for block in fresh], rngs)
+            if window.number == 0:
+                skip(_machines(fresh), window.start, rngs)
+        for machine in _machines(self._blocks.values()):
+            machine.open()
 
     def _draw(self, block: Block, window: Window, emit: Emit) -> dict[str, Column]:
         """Draw the attributes of the newborn, keep those that something reads, emit them all."""
@@ -94,3 +110,7 @@ class Births:
             parent = f"{self._roster.parent.population.name}_id"
             identity[parent] = rows.column(parent)
         return identity
+
+
+def _machines(blocks: Iterable[Block]) -> list[MachineState]:
+    return [block.machine for block in blocks if block.machine is not None]

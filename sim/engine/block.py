@@ -146,13 +146,11 @@ class Block:
         return ends
 
     def admit(self, newborn: Newborn, window: Window) -> None:
-        """Take in those who are born in `window`."""
+        """Take in those who are born in `window`, in no state yet."""
         births = newborn.births
         self.fresh = slice(len(self), len(self) + len(births))
         if len(births) or window.number == 0:
             self._take_in(newborn, births, window)
-        if self.machine is not None:
-            self.machine.open()
 
     def _take_in(self, newborn: Newborn, births: NDArray[np.int64], window: Window) -> None:
         self._id.extend(newborn.ids)
@@ -160,11 +158,6 @@ class Block:
         self._parent.extend(newborn.parents)
         self._draw_segments(len(births), window)
         self._draw_weights(births, window)
-        if self.machine is not None:
-            rng = self.rng("lifecycle/birth", window)
-            self.machine.enter(births, rng)
-            if window.number == 0:
-                self.machine.skip(window.start, rng)
 
     def keep(self, columns: dict[str, Column]) -> None:
         """Remember attributes of the fresh entities, as far as something reads them."""

@@ -13,10 +13,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.engine.randomness import Share, drawn
 from sim.errors import SimulationError
 from sim.maths.curves import BoundCurve, bounds
 from sim.maths.instants import format_instant
-from sim.model.model import Exit
+from sim.model.model import Exit, Machine
 
 NEVER = np.int64(2**62)
 _GRID = 2048
@@ -26,10 +27,11 @@ Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
 
 _LONGEST = 2.0**60
+_EXPONENTIAL = np.random.Generator.standard_exponential
 
 
 class Tokens(Protocol):
-    """What the machine must know of its tokens, by entity."""
+    """What the machine must know of its tokens."""
 
     @property
     def births(self) -> Times:
@@ -41,6 +43,17 @@ class Tokens(Protocol):
 
     def name(self, entity: int) -> str:
         """What to call one."""
+
+
+class Moving(Tokens, Protocol):
+    """Tokens that move, perhaps of several blocks."""
+
+    def shares(self, tokens: Indices) -> Sequence[Share]:
+        """The generators that draw for some of them, each with the number of those for which it does."""
+
+    def storm(self, tokens: Indices, times: Times) -> NDArray[np.float64]:
+        """What incidents multiply hazards by, for some of them at times: float64[n]."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ class Clock:
 
     def __init__(self, exit_: Exit, horizon: tuple[int, int], storm: Storm | None = None) -> None:
         self.exit = exit_
-        self._storm = storm
+        self._stormy = storm is not None
         self._end = horizon[1]
         self._ceiling = 1.0
         if exit_.curve is not None:
@@ -93,33 +106,36 @@ class Clock:
         self._varying = exit_.curve is not None or bool(exit_.vintages) or storm is not None
         self._segments = [(n, factors) for n, factors in enumerate(exit_.segments) if not np.all(factors == 1.0)]
 
-    def dwell(self, times: Times, rng: np.random.Generator) -> Times:
+    def dwell(self, times: Times, shares: Sequence[Share]) -> Times:
         """The end of a dwell time that begins at `times`."""
         assert self.exit.after is not None
-        return _later(times, self.exit.after.draw(rng, len(times)))
+        return _later(times, drawn(shares, self.exit.after.draw))
 
-    def leave(self, entities: Indices, times: Times, tokens: Tokens, rng: np.random.Generator) -> Times:
-        """The first event of the hazard after `times`; NEVER where it is beyond the horizon."""
+    def leave(self, entities: Indices, times: Times, tokens: Moving, shares: Sequence[Share]) -> Times:
+        """The first event of the hazard after `times`, for some of `tokens`; NEVER where it is beyond the horizon."""
         hazard = self.exit.hazard
         assert hazard is not None
         if not self._varying and not self._segments:
-            return _later(times, hazard.inverse(rng.standard_exponential(len(times))))
+            return _later(times, hazard.inverse(drawn(shares, _EXPONENTIAL)))
         scale = np.full(len(entities), self._ceiling)
         for number, factors in self._segments:
-            scale *= factors[tokens.segments[number][entities]]
-        at_risk = np.flatnonzero(scale > 0)
+            scale *= factors.take(tokens.segments[number].take(entities))
+        if not self._varying and scale.all():
+            return _later(times, hazard.inverse(drawn(shares, _EXPONENTIAL) / scale))
+        at_risk = (scale > 0).nonzero()[0]
         leave = np.full(len(entities), NEVER)
         cumulative = np.zeros(len(at_risk))
         rounds = 0
         while len(at_risk):
             if (rounds := rounds + 1) > _MOST_ROUNDS:
                 raise self._hopeless(tokens.name(int(entities[at_risk[0]])), int(times[at_risk[0]]))
-            cumulative += rng.standard_exponential(len(at_risk)) / scale[at_risk]
+            own = shares if len(at_risk) == len(entities) else tokens.shares(entities[at_risk])
+            cumulative += drawn(own, _EXPONENTIAL) / scale[at_risk]
             candidate = _later(times[at_risk], hazard.inverse(cumulative))
             if not self._varying:
                 leave[at_risk] = candidate
                 break
-            uniform = rng.random(len(at_risk)) * self._ceiling
+            uniform = drawn(own, np.random.Generator.random) * self._ceiling
             inside = candidate < self._end
             accepted = inside.copy()
             accepted[inside] = uniform[inside] < self._factor(candidate[inside], entities[at_risk[inside]], tokens)
@@ -134,9 +150,9 @@ class Clock:
             f" curves of the hazard are up to {self._ceiling:.1e}, but much lower then; let them vary less"
         )
 
-    def _factor(self, times: Times, entities: Indices, tokens: Tokens) -> NDArray[np.float64]:
+    def _factor(self, times: Times, entities: Indices, tokens: Moving) -> NDArray[np.float64]:
         births = tokens.births[entities]
-        factor = np.ones(len(times)) if self._storm is None else self._storm.at(entities, times)
+        factor = tokens.storm(entities, times) if self._stormy else np.ones(len(times))
         if self.exit.curve is not None:
             factor *= self.exit.curve.at(times)
         for vintage in self.exit.vintages:
@@ -146,8 +162,26 @@ class Clock:
 
 def _later(times: Times, delay: NDArray[np.float64]) -> Times:
     """`times` plus a delay of at least a microsecond, NEVER where it does not fit."""
-    whole = np.clip(delay, 1.0, _LONGEST).astype(np.int64)
-    return np.where(delay < _LONGEST, times + whole, NEVER)
+    whole = np.minimum(np.maximum(delay, 1.0), _LONGEST).astype(np.int64)
+    whole += times
+    whole[delay >= _LONGEST] = NEVER
+    return whole
+
+
+class Ways:
+    """The ways out of each state of a machine: clocks, and by state and number of the exit the state that it leads to
+    and the reason.
+    """
+
+    def __init__(self, machine: Machine, horizon: tuple[int, int], storm: Storm | None = None) -> None:
+        self.clocks = [[Clock(exit_, horizon, storm) for exit_ in exits] for exits in machine.exits]
+        width = max((len(exits) for exits in machine.exits), default=0) or 1
+        self.target = np.zeros((len(machine.states), width), dtype=np.int8)
+        self.reason = np.zeros((len(machine.states), width), dtype=np.int16)
+        for state, exits in enumerate(machine.exits):
+            for number, exit_ in enumerate(exits):
+                self.target[state, number] = exit_.to
+                self.reason[state, number] = exit_.reason
 
 
 def _supremum(curve: BoundCurve, start: int, until: int) -> float:

@@ -51,13 +51,16 @@ class Transitions:
             self.dwell.take(rows),
         )
 
+    def part(self, first: int, last: int) -> Transitions:
+        """The changes from number `first` on and before number `last`."""
+        own = slice(first, last)
+        return Transitions(
+            self.times[own], self.entities[own], self.source[own], self.target[own], self.reason[own], self.dwell[own]
+        )
+
     def by_time(self) -> Transitions:
         """The same by (time, entity)."""
         return self.take(ordered(self.times, self.entities))
-
-    def by_entity(self, size: int) -> History:
-        """The same by (entity, time), of a population of `size`."""
-        return History(self.take(ordered(self.entities, self.times)), size)
 
 
 class Succession:
@@ -85,15 +88,23 @@ class Succession:
     def last(self, entities: Indices, times: Times) -> Indices:
         """The last place of each entity at or before a time; -1 where there is none."""
         place = self._place.take(entities)
-        first, end = self._first.take(place), self._end.take(place)
-        last = first - 1
+        last = self._reached(place, times)
+        return np.where(last >= self._first.take(place), last, -1)
+
+    def _reached(self, place: Indices, times: Times) -> Indices:
+        """The last place at or before a time, the one before the first where there is none.
+
+        `place` is where each stands among those to whom something happens.
+        """
+        last, end = self._first.take(place), self._end.take(place)
+        last -= 1
         # Bisection within each entity's few places: a third of what searching among all of them costs.
         for step in (1 << bit for bit in reversed(range(self._most.bit_length()))):
             probe = last + step
             passed = self._times.take(probe, mode="clip") <= times
             passed &= probe < end
-            last += passed * step
-        return np.where(last >= first, last, -1)
+            last += passed if step == 1 else passed * step
+        return last
 
     def final(self) -> Indices:
         """The last place of each of `entities`."""
@@ -106,6 +117,18 @@ class History(Succession):
     def __init__(self, changes: Transitions, size: int) -> None:
         super().__init__(changes.entities, changes.times, size)
         self.changes = changes
+        # The states of each entity one after the other, the first of them that before its changes.
+        self._course = np.empty(len(changes) + len(self._first), dtype=np.int8)
+        self._course[self._first + np.arange(len(self._first))] = changes.source.take(self._first)
+        self._course[np.arange(len(changes)) + 1 + self._place.take(changes.entities)] = changes.target
+
+    def state(self, entities: Indices, times: Times) -> NDArray[np.int8]:
+        """The state of each entity at a time: int8[n]. All of them change in the window."""
+        place = self._place.take(entities)
+        reached = self._reached(place, times)
+        reached += place
+        reached += 1
+        return self._course.take(reached)
 
     def extremes(
         self, entities: Indices, factors: NDArray[np.float64]

@@ -13,6 +13,7 @@ from sim.attributes.column import strings
 from sim.engine.clocks import NEVER, Alone
 from sim.engine.machine import MachineState
 from sim.engine.randomness import Randomness, dice
+from sim.engine.rounds import advance, enter
 from sim.engine.states import StateEffect
 from sim.engine.window import Window
 from sim.maths.arrays import Bools, Floats
@@ -181,8 +182,8 @@ def _spans(model: Model, incident: Incident, randomness: Randomness) -> Spans:
     tokens = Alone(incident.name, model.start)
     machine = MachineState(incident.machine, tokens, (model.start, model.end))
     rng = randomness.generator(f"{incident.name}/incident")
-    machine.enter(tokens.births, rng)
+    enter([machine], [tokens.births], [rng])
     machine.open()
-    machine.advance(model.end, rng)
+    advance([machine], model.end, [rng])
     _, begins, ends = onsets(machine, int(NEVER))
     return Spans(begins, ends, incident.up, incident.down)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from sim.attributes.column import Column
+from sim.engine import rounds
 from sim.engine.block import Block
 from sim.engine.calendar import Calendar, Pending
 from sim.engine.facts import fact_ids
 from sim.engine.fanout import Emit, Hear
+from sim.engine.history import Transitions
+from sim.engine.machine import MachineState
 from sim.engine.rows import EventRows, Surroundings
 from sim.engine.trigger import Starter
 from sim.engine.window import Window
@@ -26,8 +29,11 @@ class Lifecycle:
 
     def advance(self, window: Window, emit: Emit) -> None:
         """Emit all changes of state before the end of `window`."""
-        for part in self._parts:
-            part.advance(window, emit, self._hear)
+        machines = [part.machine for part in self._parts]
+        rngs = [part.block.rng("lifecycle", window) for part in self._parts]
+        pushes = [part.pushes(window, self._hear) for part in self._parts]
+        for part, changes in zip(self._parts, rounds.advance(machines, window.until, rngs, pushes), strict=True):
+            part.emit(changes, window, emit)
 
     def listen(self, window: Window) -> None:
         """Take note of what has happened in `window` after the states were settled: it takes effect in the next."""
@@ -41,7 +47,7 @@ class _Part:
     def __init__(self, around: Surroundings, population: Population, block: Block) -> None:
         self._around = around
         self._population = population
-        self._block = block
+        self.block = block
         assert population.machine is not None
         self._triggers: list[tuple[int, int, Trigger, Starter]] = [
             (state, number, exit_.trigger, Starter(around, exit_.trigger, f"{population.name}/{state}/{number}"))
@@ -52,23 +58,30 @@ class _Part:
         self._sources = sorted({trigger.source for _, _, trigger, _ in self._triggers})
         self._late = Calendar(around.model.start, around.model.tick, around.model.end)
 
-    def advance(self, window: Window, emit: Emit, hear: Hear) -> None:
-        block, population = self._block, self._population
-        machine = block.machine
-        assert machine is not None
+    @property
+    def machine(self) -> MachineState:
+        """Where everybody stands."""
+        assert self.block.machine is not None
+        return self.block.machine
+
+    def pushes(self, window: Window, hear: Hear) -> list[Pending]:
+        """The transitions that are triggered in `window`, as far as that is known."""
         pushes = self._pushes(window, hear, late=False)
-        if (due := self._late.due(window.number)) is not None:
-            pushes.append(due)
-        changes = machine.advance(window.until, block.rng("lifecycle", window), pushes)
+        due = self._late.due(window.number)
+        return pushes if due is None else [*pushes, due]
+
+    def emit(self, changes: Transitions, window: Window, emit: Emit) -> None:
+        """Emit the changes of `window`, by time."""
+        block, population = self.block, self._population
         name = f"{population.name}_lifecycle"
         ids = fact_ids(name, len(changes), block.index, window)
         rows = EventRows(self._around, block, window, name, changes.times, changes.entities, ids, population.values)
         columns = {
             f"{name}_id": Column.of(ids),
             f"{population.name}_id": Column.of(block.ids[changes.entities]),
-            "from_state": Column.coded(changes.source, machine.dictionary),
-            "to_state": Column.coded(changes.target, machine.dictionary),
-            "reason": Column.coded(changes.reason, machine.reasons),
+            "from_state": Column.coded(changes.source, self.machine.dictionary),
+            "to_state": Column.coded(changes.target, self.machine.dictionary),
+            "reason": Column.coded(changes.reason, self.machine.reasons),
             "seconds_in_state": Column.of(changes.dwell / 1e6),
         }
         emit(name, rows, columns)
@@ -81,7 +94,7 @@ class _Part:
     def _pushes(self, window: Window, hear: Hear, late: bool) -> list[Pending]:
         pushes = []
         for state, number, trigger, starter in self._triggers:
-            happened = hear(trigger.source, self._block.index)
+            happened = hear(trigger.source, self.block.index)
             if trigger.late != late or happened is None:
                 continue
             due = starter.draw(window, *happened) if late else starter.advance(window, *happened)

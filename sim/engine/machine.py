@@ -1,40 +1,30 @@
-"""The machine kernel: all tokens of a block move through their state machine in vectorised rounds.
-
-A token's next exit is drawn when it enters a state: competing exits each draw their time, and the earliest wins.
-"""
+"""The states of a block's entities in one state machine, and what changes of them in a window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.attributes.column import strings
-from sim.engine.calendar import Pending
-from sim.engine.clocks import NEVER, Clock, Storm, Tokens
+from sim.engine.clocks import NEVER, Storm, Tokens, Ways
 from sim.engine.growable import Growable
 from sim.engine.history import History, Transitions
-from sim.errors import SimulationError
-from sim.maths.instants import format_instant
-from sim.maths.units import format_duration
 from sim.model.model import Machine
-
-_PATIENCE = 10_000
-_MOST_ROUNDS = 2_000_000
-"""A window that would need more rounds than this, at the pace of its first `_PATIENCE`, is given up."""
 
 Indices = NDArray[np.int64]
 Times = NDArray[np.int64]
 Admits = Callable[[Indices, Times], NDArray[np.bool_]]
+Standing = tuple[NDArray[np.int8], Times, Times, NDArray[np.int16]]
+"""Of some entities: their states, since when they are in them, when they leave, and by which exit."""
 
 
 class MachineState:
     """The states of a block's entities. `horizon` is the interval in which curves are bounded for thinning.
 
     `storm` multiplies the hazards. `admits` says who can leave the first state at a time, of those who would: the
-    others stay, and wait anew.
+    others stay, and wait anew. What moves the entities is in `rounds`.
     """
 
     def __init__(
@@ -46,24 +36,18 @@ class MachineState:
         storm: Storm | None = None,
     ) -> None:
         self.machine = machine
-        self._admits = admits
+        self.tokens = tokens
+        self.admits = admits
+        self.storm = storm
+        self.ways = Ways(machine, horizon, storm)
         self.dictionary = strings(machine.states)
         """The names of the states by code."""
         self.reasons = strings(machine.reasons)
         """The reasons of transitions by code."""
-        self._tokens = tokens
         self._state = Growable(np.int8)
         self._since = Growable(np.int64)
         self._next = Growable(np.int64)
         self._exit = Growable(np.int16)
-        self._clocks = [[Clock(exit_, horizon, storm) for exit_ in exits] for exits in machine.exits]
-        width = max((len(exits) for exits in machine.exits), default=0) or 1
-        self._target = np.zeros((len(machine.states), width), dtype=np.int8)
-        self._reason = np.zeros((len(machine.states), width), dtype=np.int16)
-        for state, exits in enumerate(machine.exits):
-            for number, exit_ in enumerate(exits):
-                self._target[state, number] = exit_.to
-                self._reason[state, number] = exit_.reason
         self.before: NDArray[np.int8] = np.empty(0, dtype=np.int8)
         """States at the start of the present window (at birth, for those born in it)."""
         self.history: History | None = None
@@ -83,21 +67,15 @@ class MachineState:
         """States at the end of the present window."""
         return self._state.values
 
-    def enter(self, times: Times, rng: np.random.Generator) -> None:
-        """Admit new tokens, which enter their initial states at `times`."""
-        first, count = len(self._state), len(times)
+    def admit(self, times: Times, rng: np.random.Generator) -> int:
+        """Add entities, which enter their initial states at `times` and never leave them yet; the number of all."""
         shares = np.cumsum(self.machine.initial)
-        states = np.searchsorted(shares / shares[-1], rng.random(count), side="right").astype(np.int8)
+        states = np.searchsorted(shares / shares[-1], rng.random(len(times)), side="right").astype(np.int8)
         self._state.extend(states)
         self._since.extend(times)
-        self._next.extend(np.full(count, NEVER))
-        self._exit.extend(np.zeros(count, dtype=np.int16))
-        self._schedule(np.arange(first, first + count), times, rng)
-
-    def skip(self, until: int, rng: np.random.Generator) -> None:
-        """Live through everything before `until` without a trace: the past of those that exist at the start."""
-        for _ in self._rounds(until, until, rng):
-            pass
+        self._next.extend(np.full(len(times), NEVER))
+        self._exit.extend(np.zeros(len(times), dtype=np.int16))
+        return len(self)
 
     def open(self) -> None:
         """Begin a window: nothing has changed yet."""
@@ -105,36 +83,38 @@ class MachineState:
         self.history = None
         self.changed = np.zeros(len(self._state), dtype=np.bool_)
 
-    def advance(self, until: int, rng: np.random.Generator, pushes: Sequence[Pending] = ()) -> Transitions:
-        """All changes before `until`, by (time, entity).
+    def due_before(self, until: int, others: Sequence[Indices] = ()) -> Indices:
+        """Who leaves a state before `until`, and `others`, ascending."""
+        due = self._next.values < until
+        for entities in others:
+            due[entities] = True
+        return due.nonzero()[0]
 
-        `pushes` are exits that facts trigger: each carries the code of the state that it leads out of (`state`) and the
-        number of the exit there (`exit`), and comes to nothing where the entity is in another state by then. Facts take
-        effect in the order in which they fell `due`, and one fact (`source`, `fact`) moves an entity once at most.
-        """
-        rounds: list[Transitions] = []
-        spent = np.zeros(sum(len(push.times) for push in pushes), dtype=np.bool_)
-        for push, facts in _successive(pushes):
-            limits = np.full(len(self._state), np.iinfo(np.int64).min)
-            limits[push.entities] = push.times
-            rounds += self._rounds(limits, until, rng)
-            rounds += self._push(push, facts, spent, rng)
-        rounds += self._rounds(until, until, rng)
-        if not rounds:
-            return Transitions.none()
-        happened = Transitions.together(rounds)
+    def standing(self, entities: Indices) -> Standing:
+        """Where entities stand."""
+        columns = (self._state, self._since, self._next, self._exit)
+        state, since, leaving, exit_ = (column.values.take(entities) for column in columns)
+        return state, since, leaving, exit_
+
+    def settle(self, entities: Indices, standing: Standing) -> None:
+        """Take note of where entities stand now."""
+        for column, own in zip((self._state, self._since, self._next, self._exit), standing, strict=True):
+            column.values[entities] = own
+
+    def note(self, happened: Transitions) -> Transitions:
+        """Take note of what has changed in the present window, by (entity, time); returns it by (time, entity)."""
+        if not len(happened):
+            return happened
         self.changed[happened.entities] = True
-        self.history = happened.by_entity(len(self._state))
+        self.history = History(happened, len(self))
         return happened.by_time()
 
     def state_at(self, entities: Indices, times: Times) -> NDArray[np.int8]:
         """The states of entities at times in the present window, int8[n]."""
         states = self.before.take(entities)
-        moving = np.flatnonzero(self.changed.take(entities))
+        moving = self.changed.take(entities).nonzero()[0]
         if len(moving) and self.history is not None:
-            last = self.history.last(entities[moving], times[moving])
-            some = last >= 0
-            states[moving[some]] = self.history.changes.target[last[some]]
+            states[moving] = self.history.state(entities.take(moving), times.take(moving))
         return states
 
     def ended(self, entities: Indices, cut: bool = False) -> Times:
@@ -169,103 +149,3 @@ class MachineState:
         if len(moving) and self.history is not None:
             smallest[moving], largest[moving] = self.history.extremes(entities[moving], factors)
         return smallest, largest
-
-    def _rounds(self, limits: Times | int, until: int, rng: np.random.Generator) -> Iterator[Transitions]:
-        """Moves all whose exit is due before their limit (`until` at most; one for all if int), one change a round."""
-        due = np.flatnonzero(self._next.values < limits)
-        first = int(self._next.values[due].min()) if len(due) else until
-        number = 0
-        while len(due):
-            yield self._leave(due, self._next.values[due], self._exit.values[due], rng)
-            due = due[self._next.values[due] < (limits if isinstance(limits, int) else limits[due])]
-            number += 1
-            if number == _PATIENCE and len(due):
-                self._check_pace(due, first, until)
-
-    def _push(
-        self, push: Pending, facts: Indices, spent: NDArray[np.bool_], rng: np.random.Generator
-    ) -> list[Transitions]:
-        """Make the changes that facts trigger which are not `spent`, for those who are in the right state."""
-        right = self._state.values[push.entities] == push.carried["state"].values
-        here = np.flatnonzero(right & ~spent[facts])
-        spent[facts[here]] = True
-        number = push.carried["exit"].values[here].astype(np.int16)
-        return [self._leave(push.entities[here], push.times[here], number, rng)] if len(here) else []
-
-    def _leave(
-        self, entities: Indices, times: Times, number: NDArray[np.int16], rng: np.random.Generator
-    ) -> Transitions:
-        """Take the exits `number` at `times`, and draw the exits that follow."""
-        source = self._state.values[entities]
-        target = self._target[source, number]
-        if self._admits is not None:
-            target = np.where((source > 0) | self._admits(entities, times), target, source)
-        dwell = times - self._since.values[entities]
-        self._state.values[entities] = target
-        self._since.values[entities] = times
-        self._schedule(entities, times, rng)
-        return Transitions(times, entities, source, target, self._reason[source, number], dwell)
-
-    def _check_pace(self, due: Indices, first: int, until: int) -> None:
-        """Raise SimulationError where somebody's states follow each other so quickly that the window has no end."""
-        latest = self._next.values[due]
-        slowest = int(np.argmin(latest))
-        passed, left = int(latest[slowest]) - first, until - int(latest[slowest])
-        if passed * (_MOST_ROUNDS - _PATIENCE) < left * _PATIENCE:
-            who, when = self._tokens.name(int(due[slowest])), format_instant(int(latest[slowest]))
-            state = self.machine.states[self._state.values[due[slowest]]]
-            raise SimulationError(
-                f"{who}, {when}: in state {state!r} after {_PATIENCE:,} changes of state within"
-                f" {format_duration(passed)}; give the states of this lifecycle longer dwell times or smaller hazards"
-            )
-
-    def _schedule(self, entities: Indices, times: Times, rng: np.random.Generator) -> None:
-        """Draw the next exit of `entities`, which enter their present states at `times`."""
-        states = self._state.values.take(entities)
-        for state, clocks in enumerate(self._clocks):
-            here = np.flatnonzero(states == state)
-            if len(here) and clocks:
-                self._draw_exit(clocks, entities.take(here), times.take(here), rng)
-            elif len(here):
-                self._next.values[entities.take(here)] = NEVER
-
-    def _draw_exit(self, clocks: Sequence[Clock], entities: Indices, times: Times, rng: np.random.Generator) -> None:
-        best = np.full(len(times), NEVER)
-        choice = np.zeros(len(times), dtype=np.int16)
-        branch = rng.random(len(times)) if any(clock.exit.after is not None for clock in clocks) else None
-        passed = 0.0
-        for number, clock in enumerate(clocks):
-            if clock.exit.trigger is not None:
-                continue
-            if clock.exit.after is not None and branch is not None:
-                taken = (branch >= passed) & (branch < passed + clock.exit.probability)
-                passed += clock.exit.probability
-                leave = np.where(taken, clock.dwell(times, rng), NEVER)
-            else:
-                leave = clock.leave(entities, times, self._tokens, rng)
-            choice[leave < best] = number
-            best = np.minimum(best, leave)
-        self._next.values[entities] = best
-        self._exit.values[entities] = choice
-
-
-def _successive(pushes: Sequence[Pending]) -> Iterator[tuple[Pending, Indices]]:
-    """The pushes in parts that hold at most one for each entity, the earlier ones first; and which fact each is of."""
-    if not sum(len(push.times) for push in pushes):
-        return
-    together = Pending.concat(list(pushes))
-    told = [together.carried[name].values for name in ("fact", "source", "due")]
-    order = np.lexsort((*told, together.times, together.entities))
-    together = together.take(order)
-    new = _changes(together.entities)
-    facts = np.cumsum(np.logical_or.reduce([new, *(_changes(column[order]) for column in told)])) - 1
-    first = np.flatnonzero(new)
-    rank = np.arange(len(new)) - first[np.cumsum(new) - 1]
-    for number in range(int(rank.max()) + 1):
-        rows = np.flatnonzero(rank == number)
-        yield together.take(rows), facts[rows]
-
-
-def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which elements differ from the one before; the first does."""
-    return np.append(np.ones(min(len(values), 1), dtype=np.bool_), values[1:] != values[:-1])

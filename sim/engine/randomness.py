@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -55,6 +56,16 @@ class Randomness:
         """The generator of the thing called `name` (a path such as `order/amount`) in one block and tick."""
         seeds = Seeds(_key(_hash(name), self.seed, block, tick))
         return np.random.Generator(np.random.PCG64DXSM(seeds))  # type: ignore[arg-type]
+
+
+Share = tuple[np.random.Generator, int]
+"""A generator, and how many it draws."""
+
+
+def drawn(shares: Sequence[Share], draw: Callable[[np.random.Generator, int], NDArray[Any]]) -> NDArray[Any]:
+    """What each generator draws, one after the other; `shares` are not empty."""
+    pieces = [draw(rng, count) for rng, count in shares]
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def dice(randomness: Randomness, name: str, *numbers: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -206,7 +206,7 @@ class EventRows:
             return None
         factor = np.ones(len(self))
         for factors, codes in zip(values.segments, self.block.segments, strict=True):
-            factor *= factors[codes[self.entities]]
+            factor *= factors.take(codes.take(self.entities))
         if values.vintage is not None:
             factor *= values.vintage.at(np.maximum(self.times - self.block.births[self.entities], 0))
         return factor

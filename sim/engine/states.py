@@ -50,7 +50,7 @@ class StateEffect:
 
     def at(self, entities: Indices, times: NDArray[np.int64]) -> NDArray[np.float64]:
         """The factor at exact times in the present window."""
-        return self._factors[self._machine.state_at(self._holders(entities), times)]
+        return self._factors.take(self._machine.state_at(self._holders(entities), times))
 
     @property
     def _machine(self) -> MachineState:

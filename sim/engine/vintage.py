@@ -56,8 +56,9 @@ class Vintage:
 
     def at(self, ages: NDArray[np.int64]) -> NDArray[np.float64]:
         """The curve itself, 0 before birth."""
-        values = self.curve.at(np.maximum(ages, 0))
-        return np.where(ages >= 0, values, 0.0)
+        if not len(ages) or ages.min() >= 0:
+            return self.curve.at(ages)
+        return np.where(ages >= 0, self.curve.at(np.maximum(ages, 0)), 0.0)
 
 
 def _cell_width(breaks: NDArray[np.int64], until: int) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.cli.jobs.faults import Way, injected
 from sim.cli.jobs.job import Job, send_shard, write_shard
+from sim.delivery.dedicated import dedicated
 from sim.delivery.gather import gather
 from sim.delivery.merge import merged
 from sim.delivery.pipeline import Outcome, Progress, deliver
@@ -67,7 +68,7 @@ def execute(
 
     def hand_over(batches: Iterable[Batch]) -> None:
         able = sink.damages if execution.live is None else sink.damages & execution.live.sink.damages
-        with injected(job, model, batches, execution.limit, on_progress, able) as way:
+        with dedicated(), injected(job, model, batches, execution.limit, on_progress, able) as way:
             carry(way)
 
     def carry(way: Way) -> None:
