@@ -4,6 +4,9 @@ Importing this module compiles them, or loads what an earlier process has compil
 None of them needs the interpreter, so that other threads go on meanwhile. Columns are Arrow's: a row of `COLUMN` words
 says where they are. Numbers stand for their decimal texts, written where they are wanted, which takes less time than to
 read texts from memory.
+
+All of it is in this one module, for what is kept on disk is compiled anew where this file has changed, whatever others
+have.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import cfunc, njit, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from sinks.kafka.memory import byte, count_up, half, put, trailing_zeros, word
 from sinks.kafka.symbols import PUBLISHED
 
 COLUMN = 4
@@ -70,6 +74,60 @@ def _compiled(signature: str | None = None) -> Callable[[Callable[..., Any]], An
             return njit(signature, nogil=True)(function)
 
     return compiled
+
+
+_WORD = ir.IntType(64)
+
+
+def _reader(bits: int) -> Any:
+    size = ir.IntType(bits)
+
+    def read(typing_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], size.as_pointer()), align=1)
+
+        return types.Integer.from_bitwidth(bits, False)(types.intp), generate
+
+    return intrinsic(read)
+
+
+def _writer() -> Any:
+    def write(typing_context: Any, address: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.store(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), align=1)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.uint64), generate
+
+    return intrinsic(write)
+
+
+def _counter() -> Any:
+    def count(typing_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            # Threads may do so at the same time, for several may poll.
+            return builder.atomic_rmw("add", builder.inttoptr(arguments[0], _WORD.as_pointer()), _WORD(1), "monotonic")
+
+        return types.int64(types.intp), generate
+
+    return intrinsic(count)
+
+
+def _zeros() -> Any:
+    def count(typing_context: Any, bits: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+        return types.int64(types.uint64), generate
+
+    return intrinsic(count)
+
+
+# Memory by its addresses, aligned or not, and bits: what neither NumPy nor Numba has a word for.
+byte, half, word = _reader(8), _reader(32), _reader(64)
+put = _writer()
+count_up = _counter()
+trailing_zeros = _zeros()
 
 
 @_compiled()
