@@ -142,6 +142,8 @@ def test_topics_are_named_after_scenario_and_stream():
         ({"message.timestamp.type": "LogAppendTime"}, ["LogAppendTime"]),
         ({"cleanup.policy": "compact"}, ["compact"]),
         ({"max.message.bytes": "999"}, ["max.message.bytes"]),
+        ({"segment.ms": "1728000"}, []),
+        ({"segment.ms": "1700000"}, ["101 a partition"]),
     ],
 )
 def test_what_a_topic_would_do_to_the_facts(topic, expected):

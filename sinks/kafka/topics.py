@@ -23,9 +23,19 @@ from sinks.words import nearest
 
 LOG = logging.getLogger("datagen.sinks")
 
-_KEPT = {"retention.ms": "-1", "cleanup.policy": "delete", "message.timestamp.type": "CreateTime"}
-ANY_TIME = _KEPT | {"message.timestamp.after.max.ms": str(2**63 - 1)}
-ANY_TIME_BEFORE_3_6 = _KEPT | {"message.timestamp.difference.max.ms": str(2**63 - 1)}
+_EVER = str(2**63 - 1)
+_KEPT = {
+    "retention.ms": "-1",
+    "cleanup.policy": "delete",
+    "message.timestamp.type": "CreateTime",
+    # By default files are a week of event time long, so that years pour into hundreds: half of a broker's work.
+    "segment.ms": _EVER,
+}
+ANY_TIME = _KEPT | {"message.timestamp.after.max.ms": _EVER}
+ANY_TIME_BEFORE_3_6 = _KEPT | {"message.timestamp.difference.max.ms": _EVER}
+
+_MANY = 100
+"""Files a partition that are worth a word."""
 
 _LEGAL = re.compile(r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$")
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -152,6 +162,9 @@ def problems(settings: Mapping[str, str], run: Run, now: int, batch: int) -> Ite
     if behind is not None and run.start < now - behind * 1000:
         oldest = instant(now - behind * 1000)
         yield f"takes timestamps up to {behind} ms old only: facts before {oldest} will be refused"
+    segment = int(settings.get("segment.ms", _EVER))
+    if (files := (run.end - run.start) // (segment * 1000)) > _MANY:
+        yield f"begins a file after every {segment} ms of event time (segment.ms): {files} a partition, which slows it"
     most = int(settings.get("max.message.bytes", batch))
     if most < batch:
         yield f"takes {most} bytes at once only (max.message.bytes): lower batch.size, now {batch}"

@@ -88,6 +88,7 @@ def test_topics_are_created_for_simulated_time(address, prefix):
     send(f"kafka://{address}?prefix={prefix}&partitions=5&replication=1").close()
     found = settings(address, f"{prefix}visit")
     assert found["retention.ms"] == "-1"
+    assert int(found["segment.ms"]) == 2**63 - 1
     assert int(found["message.timestamp.after.max.ms"]) == 2**63 - 1
     assert found["message.timestamp.type"] == "CreateTime"
     topics = AdminClient({"bootstrap.servers": address}).list_topics(timeout=10).topics
