@@ -98,11 +98,13 @@ class AvroFile:
 
 
 def _joined(rows: pa.Array) -> bytes:
-    """The records of a binary array one after the other, as they stand in its buffer."""
+    """The records of a binary or large_binary array one after the other, as they stand in its buffer."""
     import numpy as np
+    import pyarrow as pa
 
     _, offsets, values = rows.buffers()
-    bounds = np.frombuffer(offsets, np.int32)[[rows.offset, rows.offset + len(rows)]].tolist()
+    numbers = np.frombuffer(offsets, np.int32 if rows.type == pa.binary() else np.int64)
+    bounds = numbers[[rows.offset, rows.offset + len(rows)]].tolist()
     joined: bytes = values.slice(bounds[0], bounds[1] - bounds[0]).to_pybytes()
     return joined
 

@@ -1,7 +1,8 @@
 """Avro: a fact is the binary encoding of one record, without a file's header.
 
 The bulk encoder goes from Arrow to bytes for a whole batch at once; bytes and decimals, which it does not know, take
-the way of one record at a time, as everything does where it is not installed.
+the way of one record at a time, as everything does where it is not installed. After many facts compiled code takes over
+from both, for records of single values. The bytes are the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from sim.errors import MissingExtra
+from sinks.formats import loading
 from sinks.formats.avro_schema import is_wide, record, wire, wire_type
+from sinks.formats.compiled import Records, is_single
 from sinks.formats.format import NAMESPACE, Format, messages
 from sinks.formats.normal import type_name
 from sinks.formats.pieces import Piece, avro_pieces
@@ -44,6 +47,8 @@ class Avro(Format):
         self._wire = Wire(stream, wire_type)
         self._record = record(self._wire.columns, type_name(stream.name), namespace, stream.description)
         self._encode = encoder(wire(self._record), any(map(is_wide, self._wire.columns.types)))
+        self._is_single = is_single(self._wire.columns)
+        self._compiled: Records | None = None
 
     @property
     def schema(self) -> str:
@@ -67,14 +72,33 @@ class Avro(Format):
 
     def values(self, data: pa.RecordBatch) -> pa.Array:
         """The same messages as one large_binary array."""
-        made = [messages(rows, self.header) for rows in self.records(data)]
+        written = self._written(data, self.header)
+        if written is not None:
+            return written
+        made = [messages(rows, self.header) for rows in self._encoded(data)]
         return made[0] if len(made) == 1 else pa.concat_arrays([pa.array([], pa.large_binary()), *made])
 
     def records(self, data: pa.RecordBatch) -> list[pa.Array]:
-        """The record of each row of `data`, without the header, as binary arrays that follow each other."""
+        """The record of each row of `data`, without the header, as arrays, binary or large_binary, that follow each
+        other.
+        """
+        written = self._written(data, b"")
+        return self._encoded(data) if written is None else [written]
+
+    def _encoded(self, data: pa.RecordBatch) -> list[pa.Array]:
         if not data.num_rows:
             return []
         return self._encode(pa.RecordBatch.from_arrays(self._wire.arrays(data), schema=self._wire.schema))
+
+    def _written(self, data: pa.RecordBatch, header: bytes) -> pa.Array | None:
+        """The messages by compiled code; None where it is not there, or not made for them."""
+        if not self._is_single or not data.num_rows:
+            return None
+        kernel = loading.PROCESS.after(data.num_rows)
+        if kernel is None:
+            return None
+        self._compiled = self._compiled or Records(kernel, self._wire.columns)
+        return self._compiled.written(data, header)
 
 
 def encoder(schema: Any, wide: bool) -> Encode:

@@ -1,0 +1,205 @@
+"""Avro by compiled code: the same bytes as the libraries write, from the fact on at which it is worth loading."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import fastavro
+import numpy as np
+import pyarrow as pa
+import pytest
+from arrow_rows import LEAVES, array, values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.batch import Stream
+from sinks import open_sink
+from sinks.formats import kernel, loading
+from sinks.formats.avro import Avro
+from sinks.formats.compiled import SHORT, Records, is_single
+from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
+
+EDGES = [0, -1, 63, 64, -64, -65, *(sign * 2**bits + by for bits in range(6, 63) for sign in (1, -1) for by in (-1, 0))]
+ENDS = [2**63 - 1, -(2**63), 2**55, -(2**55), 2**55 - 1, -(2**55) - 1]
+LENGTHS = [*range(20), 31, 32, 63, 64, 65, 127, 128, 300]
+TEXTS = {pa.binary(): st.binary(max_size=20), pa.large_binary(): st.binary(max_size=20)}
+SINGLE = {kind: items for kind, items in LEAVES.items() if kind != pa.uint64()} | TEXTS
+
+
+@pytest.fixture(autouse=True)
+def begun_anew(monkeypatch):
+    monkeypatch.setattr(loading, "PROCESS", loading.Loading())
+
+
+def stream_of(data):
+    return Stream("s", data.schema, "id", "id")
+
+
+def written(data, header=b""):
+    return Records(kernel, Avro(stream_of(data))._wire.columns).written(data, header)
+
+
+def assert_same_bytes(data):
+    form = Avro(stream_of(data))
+    for header in (b"", form.framing(70_000), bytes(range(23))):
+        form.header = header
+        found = written(data, header)
+        found.validate(full=True)
+        assert found.equals(form.values(data))
+
+
+@st.composite
+def rows(draw):
+    kinds = draw(st.lists(st.sampled_from(list(SINGLE)), min_size=1, max_size=5))
+    count, most = draw(st.integers(1, 40)), 5
+    items = [draw(st.lists(values(kind, SINGLE), min_size=1, max_size=most)) for kind in kinds]
+    turns = draw(st.randoms(use_true_random=False))
+    columns = [array([turns.choice(own) for _ in range(count)], kind) for own, kind in zip(items, kinds, strict=True)]
+    first = draw(st.integers(0, count - 1))
+    data = pa.RecordBatch.from_arrays(columns, [f"c{place}" for place in range(len(columns))])
+    return data.slice(first, draw(st.integers(1, count - first)))
+
+
+@settings(max_examples=150)
+@given(rows())
+def test_whatever_is_written_is_what_the_libraries_write(data):
+    assert_same_bytes(data)
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.timestamp("us", "UTC"), pa.duration("us")])
+def test_every_length_of_a_number_is_written(kind):
+    assert_same_bytes(pa.record_batch({"n": pa.array([*EDGES, *ENDS], pa.int64()).cast(kind)}))
+
+
+def test_numbers_of_any_size_are_those_of_an_independent_reader():
+    drawn = np.random.default_rng(5).integers(0, 2**64, 5000, np.uint64) >> np.arange(5000, dtype=np.uint64) % 64
+    data = pa.record_batch({"n": pa.array(drawn.view(np.int64))})
+    joined = b"".join(written(data).to_pylist())
+    file = io.BytesIO(joined)
+    read = [fastavro.schemaless_reader(file, ["null", "long"]) for _ in range(5000)]
+    assert read == drawn.view(np.int64).tolist()
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.large_binary(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_texts_of_every_length_are_written(kind):
+    made = pa.array(["äb" * (length // 3) + "x" * (length % 3) for length in LENGTHS])
+    column = made.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else made.cast(kind)
+    assert_same_bytes(pa.record_batch({"t": column, "u": column}))
+    assert_same_bytes(pa.record_batch({"t": column}).slice(3, 9))
+
+
+@pytest.mark.parametrize("width", [SHORT, SHORT + 1])
+def test_texts_that_repeat_are_written_whatever_they_are(width):
+    texts = pa.array(["", "a", None, "ü" * (width // 2), "b" * width])
+    places = pa.array([4, None, 3, 2, 1, 0, 4, 4, None, 2, 0], pa.int16())
+    column = pa.DictionaryArray.from_arrays(places, texts)
+    assert_same_bytes(pa.record_batch({"t": column, "n": pa.array(range(11))}).slice(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("kind", "longest"),
+    [
+        (pa.int64(), -(2**63)),
+        (pa.int32(), -(2**31)),
+        (pa.float64(), 1.5),
+        (pa.float32(), 1.5),
+        (pa.bool_(), True),
+        (pa.string(), "ü" * 100),
+        (pa.large_binary(), b"x" * 9000),
+        (pa.dictionary(pa.int32(), pa.string()), "x" * SHORT),
+    ],
+    ids=str,
+)
+def test_there_is_room_for_the_longest_of_everything(kind, longest):
+    data = pa.record_batch({"x": array([longest] * 50, kind)})
+    records = Records(kernel, Avro(stream_of(data))._wire.columns)
+    room = records._fields[0].column(data.column(0)).room
+    assert sum(map(len, records.written(data, b"").to_pylist())) <= room
+
+
+def test_dictionaries_may_change_from_batch_to_batch():
+    batches = [
+        pa.record_batch({"t": pa.array([*words, *words]).dictionary_encode()})
+        for words in (["a", "b"], ["b", "a"], ["c"], ["a", "b"])
+    ]
+    records = Records(kernel, Avro(stream_of(batches[0]))._wire.columns)
+    for data in [*batches, batches[-1]]:
+        assert records.written(data, b"").equals(Avro(stream_of(data)).values(data))
+
+
+def test_a_dictionary_without_any_text_is_nulls():
+    column = pa.DictionaryArray.from_arrays(pa.array([None, None], pa.int32()), pa.array([], pa.string()))
+    assert written(pa.record_batch({"t": column})).to_pylist() == [b"\0", b"\0"]
+
+
+def test_a_value_that_must_not_be_missing_is_left_to_the_libraries():
+    schema = pa.schema([pa.field("n", pa.int64(), nullable=False), pa.field("t", pa.string())])
+    whole, holed = ([[1, 2], ["a", None]], [[1, None], ["a", "b"]])
+    columns = Avro(Stream("s", schema, "n", "n"))._wire.columns
+    found = [Records(kernel, columns).written(pa.record_batch(own, ["n", "t"]), b"") for own in (whole, holed)]
+    assert found[0].to_pylist() == [b"\2\2\2a", b"\4\0"]
+    assert found[1] is None
+
+
+def test_records_with_decimals_and_records_inside_are_not_for_compiled_code():
+    assert is_single(Avro(simple_stream())._wire.columns)
+    assert not is_single(Avro(typed_stream())._wire.columns)
+
+
+def test_compiled_code_is_loaded_after_many_facts_and_changes_no_byte(monkeypatch):
+    monkeypatch.setattr(loading, "ENOUGH", 250)
+    batch, form = sample_batch(simple_stream(), 100), Avro(simple_stream())
+    form.header = form.framing(3)
+    first = [form.values(batch.data) for _ in range(2)]
+    assert loading.PROCESS._future is None
+    loading.PROCESS.after(50)
+    loading.PROCESS.wait()
+    then = form.values(batch.data)
+    assert form._compiled is not None
+    assert all(then.equals(values) for values in first)
+
+
+def test_where_nothing_else_has_loaded_numba_it_takes_many_more_facts(monkeypatch):
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    asked = loading.Loading()
+    asked.after(loading.ENOUGH * loading.ALONE - 1)
+    assert asked._future is None
+
+
+def test_small_runs_do_not_load_it():
+    code = (
+        "import sys; from sinks.formats.avro import Avro; from sinks.samples import sample_batch, simple_stream\n"
+        "form = Avro(simple_stream()); form.values(sample_batch(simple_stream(), 50).data)\n"
+        "print([name for name in ('numba', 'sinks.formats.kernel') if name in sys.modules])"
+    )
+    root = Path(__file__).parent.parent
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert run.stdout.strip() == "[]"
+
+
+def test_without_numba_everything_goes_on_as_before(monkeypatch):
+    monkeypatch.setattr(loading, "ENOUGH", 0)
+    monkeypatch.setattr(loading, "ALONE", 0)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "sinks.formats.kernel")
+    batch, form = sample_batch(simple_stream(), 100), Avro(simple_stream())
+    first = form.values(batch.data)
+    loading.PROCESS.wait()
+    assert form.values(batch.data).equals(first)
+    assert isinstance(loading.PROCESS._future.exception(), ImportError)
+    assert form._compiled is None
+
+
+def test_files_have_the_same_bytes_either_way(tmp_path, monkeypatch):
+    for name, found in (("without", None), ("with", kernel)):
+        loading.PROCESS.kernel, loading.PROCESS._wanted = found, False
+        sink = open_sink(f"avro:{tmp_path / name}")
+        sink.open([simple_stream()], sample_run())
+        sink.write(sample_batch(simple_stream(), 9000))
+        sink.commit(START + SPAN)
+        sink.close()
+    first, second = (next((tmp_path / name).rglob("*.avro")).read_bytes() for name in ("without", "with"))
+    assert first == second
