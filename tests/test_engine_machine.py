@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from worlds import END, START, acting, batches, instants, population, scenario, stays, tables, words
 
+from sim.engine.clocks import NEVER, _later
 from sim.errors import SimulationError
 from sim.maths.units import DAY
 
@@ -60,6 +61,11 @@ def test_an_exit_that_never_comes_never_comes():
     states = {"a": {"transitions": weak}, "b": {}}
     entities = population(100, lifecycle={"initial": "a", "states": states})
     assert tables(scenario(entities=entities))["user_lifecycle"].height == 0
+
+
+def test_what_lies_beyond_all_times_is_never():
+    delays = np.array([0.2, 3.0, 2.0**59, 2.0**60, np.inf])
+    assert _later(np.full(5, 7), delays).tolist() == [8, 10, 7 + 2**59, NEVER, NEVER]
 
 
 def test_branches_that_do_not_sum_to_one_leave_some_behind():

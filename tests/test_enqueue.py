@@ -5,14 +5,14 @@ import logging
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from commands import ROOT
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from murmur import murmur2_of_the_java_client
+from records import read
 
 from sim.errors import DeliveryError, MissingExtra, ParameterError
 from sinks import open_sink
@@ -69,18 +69,6 @@ def send(choice, made, batch, at=0, count=None):
     return done
 
 
-def read(address, topic, count):
-    """What is in a topic, partition by partition in the order of the log."""
-    consumer = Consumer({"bootstrap.servers": address, "group.id": topic})
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    found, deadline = [], time.monotonic() + 30
-    while len(found) < count and time.monotonic() < deadline:
-        found += [record for record in consumer.consume(count, timeout=0.3) if not record.error()]
-    consumer.close()
-    found.sort(key=lambda record: (record.partition(), record.offset()))
-    return [(one.partition(), one.key(), one.value(), one.timestamp()[1], one.headers()) for one in found]
-
-
 @pytest.mark.parametrize("count", [1, 3, 32, 1000])
 def test_keys_are_spread_as_the_java_client_does_and_grouped_in_order(mock, count):
     keys = pa.concat_arrays([messages(500).keys, pa.array([None, b""] * 3, pa.large_binary())])[7:]
@@ -96,7 +84,7 @@ def test_both_ways_put_the_same_into_the_same_partitions(mock, size):
     batch = {choice: messages(size, f"same-{size}-{choice}") for choice in (PYTHON, COMPILED)}
     for choice, one in batch.items():
         assert not send(choice, producer(mock), one).refused
-    python, compiled = (read(mock, one.topic, size) for one in batch.values())
+    python, compiled = (read(mock, one.topic, size, PARTITIONS) for one in batch.values())
     assert len(python) == size
     assert compiled == python
 
@@ -104,7 +92,7 @@ def test_both_ways_put_the_same_into_the_same_partitions(mock, size):
 def test_a_part_of_a_column_is_sent_and_nothing_beside_it(mock):
     batch = messages(400, "part")
     send(COMPILED, producer(mock), batch, 100, 50)
-    found = sorted(read(mock, "part", 50), key=lambda row: row[3])
+    found = sorted(read(mock, "part", 50, PARTITIONS), key=lambda row: row[3])
     own = batch.rows(100, 150).listed()
     assert [row[3] for row in found] == own.timestamps
     assert [row[1:3] for row in found] == [*zip(own.keys, own.values, strict=True)]
@@ -115,7 +103,7 @@ def test_messages_without_keys_are_spread_by_the_client(mock):
     values = pa.array([b"%d" % number for number in range(50)], pa.large_binary())
     batch = Messages("keyless", ANY, values, pa.nulls(50, pa.large_binary()), np.arange(50) + 10**12)
     send(COMPILED, producer(mock), batch)
-    found = read(mock, "keyless", 50)
+    found = read(mock, "keyless", 50, PARTITIONS)
     assert {row[1] for row in found} == {None}
     assert sorted(int(row[2]) for row in found) == list(range(50))
 
@@ -128,7 +116,7 @@ def test_a_full_queue_is_waited_for_and_never_exceeded(mock):
     made.flush(20)
     twin = producer(mock)
     send(PYTHON, twin, messages(3000, "roomy"))
-    assert read(mock, "full", 3000) == read(mock, "roomy", 3000)
+    assert read(mock, "full", 3000, PARTITIONS) == read(mock, "roomy", 3000, PARTITIONS)
     assert own.undecided == 0
 
 
@@ -138,7 +126,7 @@ def test_messages_that_are_too_large_are_refused_and_the_rest_goes_on(mock):
     for choice in (PYTHON, COMPILED):
         batch = Messages(f"large-{choice}", ANY, values, values, np.arange(50) + 10**12)
         refused[choice] = send(choice, producer(mock, message_max_bytes="2000"), batch).refused
-        assert len(read(mock, batch.topic, 42)) == 42
+        assert len(read(mock, batch.topic, 42, PARTITIONS)) == 42
     assert refused[COMPILED] == refused[PYTHON]
     assert refused[COMPILED].total() == 8
 

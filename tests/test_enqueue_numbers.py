@@ -1,13 +1,13 @@
 """Ids that are numbers go over as numbers, and arrive as the texts, in the partitions, that they always had."""
 
 import os
-import time
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from murmur import murmur2_of_the_java_client
+from records import read
 
 from sinks.kafka import compiled
 from sinks.kafka.compiled import Compiled, _located, kernel
@@ -61,17 +61,6 @@ def numbered(topic):
     return Messages(topic, ANY, values, pa.array(keys), 10**12 + np.arange(len(keys)), headers).rows(9, len(keys) - 5)
 
 
-def read(address, topic, count):
-    consumer = Consumer({"bootstrap.servers": address, "group.id": topic})
-    consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-    found, deadline = [], time.monotonic() + 30
-    while len(found) < count and time.monotonic() < deadline:
-        found += [record for record in consumer.consume(count, timeout=0.3) if not record.error()]
-    consumer.close()
-    found.sort(key=lambda record: (record.partition(), record.offset()))
-    return [(one.partition(), one.key(), one.value(), one.timestamp()[1], one.headers()) for one in found]
-
-
 @pytest.mark.parametrize("count", [1, 3, 32, 1000, 40_000])
 @pytest.mark.parametrize("remembered", [0, 700, 10_000])
 def test_numbers_go_where_the_java_client_sends_their_texts_at_first_and_again(mock, count, remembered):
@@ -103,7 +92,7 @@ def test_both_ways_write_the_same_text_for_every_number(mock):
         batch = numbered(type(way).__name__)
         assert not way.hand_over(way.ready(batch)).refused
         way._producer.flush(20)
-        found[batch.topic] = read(mock, batch.topic, len(batch.values))
+        found[batch.topic] = read(mock, batch.topic, len(batch.values), PARTITIONS)
     assert {row[1] for row in found["OneByOne"]} == {str(number).encode() for number in batch.keys.to_pylist()}
     assert found["Compiled"] == found["OneByOne"]
 
@@ -112,7 +101,7 @@ def test_numbers_without_known_partitions_are_spread_by_the_client_in_the_same_w
     made, batch = producer(mock), numbered("unknown")
     Compiled(made, NAME, {}).hand_over(batch)
     made.flush(20)
-    found = read(mock, "unknown", len(batch.values))
+    found = read(mock, "unknown", len(batch.values), PARTITIONS)
     assert len(found) == len(batch.values)
     assert [row[0] for row in found] == [partition(int(row[1]), PARTITIONS) for row in found]
 
@@ -122,7 +111,7 @@ def test_missing_numbers_are_messages_without_a_key(mock):
     batch = Messages("gaps", ANY, values, pa.array([1, None, 22, None, 333, -4]), np.arange(6) + 10**12)
     Compiled(made, NAME, {"gaps": PARTITIONS}).hand_over(batch)
     made.flush(20)
-    found = sorted((row[2], row[1]) for row in read(mock, "gaps", 6))
+    found = sorted((row[2], row[1]) for row in read(mock, "gaps", 6, PARTITIONS))
     assert [key for _, key in found] == [b"1", None, b"22", None, b"333", b"-4"]
 
 
@@ -134,7 +123,7 @@ def test_a_key_stays_in_its_partition_over_many_batches_whatever_is_remembered(m
         values = column([b"%d" % turn] * 200)
         own.hand_over(Messages("many", ANY, values, pa.array(rng.integers(0, 100 * turn + 10, 200)), np.arange(200)))
     made.flush(20)
-    found = read(mock, "many", 1000)
+    found = read(mock, "many", 1000, PARTITIONS)
     assert len(found) == 1000
     assert {(row[0], row[1]) for row in found} == {(partition(int(row[1]), PARTITIONS), row[1]) for row in found}
 

@@ -120,8 +120,6 @@ class Clock:
         scale = np.full(len(entities), self._ceiling)
         for number, factors in self._segments:
             scale *= factors.take(tokens.segments[number].take(entities))
-        if not self._varying and scale.all():
-            return _later(times, hazard.inverse(drawn(shares, _EXPONENTIAL) / scale))
         at_risk = (scale > 0).nonzero()[0]
         leave = np.full(len(entities), NEVER)
         cumulative = np.zeros(len(at_risk))
