@@ -102,12 +102,14 @@ class Kafka(Sink):
             settings = settings.within_transactions(f"datagen {self._checkpoints.key}", TIMEOUT_MS)
         watched = self.probe is not None and not self._once
         self._client = Client(settings, self.target.url, self.stop, self._enqueue, prompt=watched)
+        # Connects on threads of its own, meanwhile.
+        admin = self._client.admin()
         self._client.connect(self._timeout)
         self._encoding.wait(patient(self._timeout, self.stop))
         # First the schemas: where the registry refuses one, no topic is left behind.
         prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]
         try:
-            ready = Topics(self._client.admin(), self._timeout, int(self._settings.values["batch.size"]))
+            ready = Topics(admin, self._timeout, int(self._settings.values["batch.size"]))
             counts = ready.prepare(topics.values(), self._partitions, self._replication, run)
             if self._once:
                 ready.keep(self._checkpoint_topic, COMPACTED, self._replication)
