@@ -90,7 +90,7 @@ class Simulation:
         nor for a user's own processes, which may not like to change threads.
         """
         if self._snapshots is None and not self._model.processes:
-            self._begun = _begun(iter(self), len(self._model.streams))
+            self._begun = _begun(self._batches(), len(self._model.streams))
 
     def leap(self, there: Mapping[str, int]) -> dict[str, int]:
         """Begin behind the latest snapshot with no more facts of any stream than are `there`; its facts by stream.
@@ -113,12 +113,13 @@ class Simulation:
             self._snapshots.clear()
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._begun is not None:
-            return self._begun
+        return self._batches() if self._begun is None else self._begun
+
+    def _batches(self) -> Iterator[Batch]:
         kept = self._from
         world = World(self._model, self._seed, self._own) if kept is None else kept.world
         batches = run(world, self._model.processes, 0 if kept is None else kept.windows)
-        return batches if self._snapshots is None else self._keeping(world, batches, self._snapshots)
+        yield from batches if self._snapshots is None else self._keeping(world, batches, self._snapshots)
 
     def _keeping(self, world: World, batches: Iterator[Batch], snapshots: Snapshots) -> Iterator[Batch]:
         counts = {stream.name: 0 for stream in self._model.streams}
