@@ -62,7 +62,7 @@ PASSES = 2
 """How often messages that are ready are sent, so that fewer have to be kept."""
 STOREFRONT = 1_900_000
 """All that the storefront has, nearly."""
-REPEATS, FEWER = 3, 2
+REPEATS, FEWER = 5, 2
 PARTITIONS = 4
 CUSTOMERS, PACE = 100_000, 10.0
 FORMATS = ("json", "avro")
