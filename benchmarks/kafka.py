@@ -41,7 +41,6 @@ from benchmarks.workload import save
 from sim import compile_scenario, load, simulate
 from sim.delivery.dedicated import dedicated
 from sim.delivery.pipeline import deliver
-from sim.engine.simulate import Simulation
 from sim.model.model import Model
 from sinks import Run, open_sink
 from sinks.kafka.client import Client
@@ -144,7 +143,7 @@ class Contest:
         """Simulation, delivery and sink."""
         with self._topics() as prefix, dedicated(), _Clock(self.facts) as clock:
             sink = open_sink(f"kafka://{self._broker}?prefix={prefix}&format={form}&enqueue={way}")
-            deliver(Simulation(self.model), sink, self.model.streams, self._run, limit=self.facts)
+            deliver(simulate(self.model), sink, self.model.streams, self._run, limit=self.facts)
         return clock.figures
 
     def _producer(self) -> Producer:

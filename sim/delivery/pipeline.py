@@ -111,8 +111,6 @@ def deliver(
     source = windows(batches, len(streams))
     began = time.monotonic()
     try:
-        if simulation is not None and not resume:
-            simulation.begin()
         if not opened:
             sink.open(streams, run, resume)
         outcome.resumed = sum(sink.resumed.values())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
-from threading import Thread
 
 from sim.batch import Batch
 from sim.engine.kernel import run
@@ -81,16 +79,6 @@ class Simulation:
         self._snapshots = Snapshots(folder, model.digest, self._seed, number) if folder and keeps else None
         self._kept: dict[int, int] = {}
         self._from: Snapshot | None = None
-        self._begun: Iterator[Batch] | None = None
-
-    def begin(self) -> None:
-        """Make the first window from now on, on a thread of its own, so that whoever will take it can prepare for it.
-
-        Does nothing where snapshots are kept, for they must not change before the output is known to take the facts,
-        nor for a user's own processes, which may not like to change threads.
-        """
-        if self._snapshots is None and not self._model.processes:
-            self._begun = _begun(self._batches(), len(self._model.streams))
 
     def leap(self, there: Mapping[str, int]) -> dict[str, int]:
         """Begin behind the latest snapshot with no more facts of any stream than are `there`; its facts by stream.
@@ -113,13 +101,10 @@ class Simulation:
             self._snapshots.clear()
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._batches() if self._begun is None else self._begun
-
-    def _batches(self) -> Iterator[Batch]:
-        kept = self._from
-        world = World(self._model, self._seed, self._own) if kept is None else kept.world
-        batches = run(world, self._model.processes, 0 if kept is None else kept.windows)
-        yield from batches if self._snapshots is None else self._keeping(world, batches, self._snapshots)
+        begun = self._from
+        world = World(self._model, self._seed, self._own) if begun is None else begun.world
+        batches = run(world, self._model.processes, 0 if begun is None else begun.windows)
+        return batches if self._snapshots is None else self._keeping(world, batches, self._snapshots)
 
     def _keeping(self, world: World, batches: Iterator[Batch], snapshots: Snapshots) -> Iterator[Batch]:
         counts = {stream.name: 0 for stream in self._model.streams}
@@ -135,22 +120,3 @@ class Simulation:
                 snapshots.put(Snapshot(number, until, dict(counts), world))
                 self._kept[until] = number
             yield from window
-
-
-def _begun(batches: Iterator[Batch], count: int) -> Iterator[Batch]:
-    """The same batches, of which the first are made from now on, on a thread of its own."""
-    first: Future[list[Batch]] = Future()
-
-    def begin() -> None:
-        try:
-            first.set_result([*islice(batches, count)])
-        except BaseException as error:
-            first.set_exception(error)
-
-    def whole() -> Iterator[Batch]:
-        yield from first.result()
-        yield from batches
-
-    # A daemon: nobody is to wait for a window that nobody wants any more.
-    Thread(target=begin, name="datagen-begin", daemon=True).start()
-    return whole()
