@@ -213,11 +213,10 @@ def measure(broker: str, facts: int, repeats: int, customers: int = CUSTOMERS, l
     ways["json, storefront, run"] = partial(shop.whole, "json", "compiled")
     results = interleaved(ways, repeats)
     rates = {name: round(median(rate for rate, _ in found)) for name, found in results.items()}
-    bare = {form: [rate for rate, _ in results[f"{form}, bare"]] for form in FORMATS}
 
     def ratio(name: str) -> float:
         form = name.partition(",")[0]
-        return round(median(rate / limit for (rate, _), limit in zip(results[name], bare[form], strict=True)), 3)
+        return round(rates[name] / rates[f"{form}, bare"], 3)
 
     first, again = load_seconds() if loading else (0.0, 0.0)
     return {
