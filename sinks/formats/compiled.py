@@ -76,8 +76,7 @@ class _Field:
         self._kernel = kernel
         self._kind: pa.DataType = field.type
         self._union: bool = field.nullable
-        self._words: pa.Array | None = None
-        self._table: Column | None = None
+        self._known: tuple[pa.Array, Column] | None = None
 
     def column(self, values: pa.Array) -> Column | None:
         """Values for the kernel; None where some are missing and must not be."""
@@ -115,12 +114,14 @@ class _Field:
 
     def _cells(self, texts: pa.Array) -> Column:
         """Texts as whole cells, and the most bytes that one takes."""
-        if self._table is None or self._words is None or not _is_same(self._words, texts):
+        known = self._known
+        if known is None or not _is_same(known[0], texts):
             cells = _written(self._kernel, [self._single(texts)], len(texts), b"")
             table = np.array([_address(cells.buffers()[2]), *_offsets(cells)], np.int64)
-            self._words = texts
-            self._table = Column((table.ctypes.data,), int(np.diff(table[1:]).max(initial=1)), (table, cells))
-        return self._table
+            column = Column((table.ctypes.data,), int(np.diff(table[1:]).max(initial=1)), (table, cells))
+            # At once, for several threads may encode.
+            known = self._known = texts, column
+        return known[1]
 
 
 def _written(kernel: ModuleType, columns: list[Column], rows: int, header: bytes) -> pa.Array:
