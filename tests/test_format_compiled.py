@@ -149,6 +149,20 @@ def test_records_with_decimals_and_records_inside_are_not_for_compiled_code():
     assert not is_single(Avro(typed_stream())._wire.columns)
 
 
+def test_such_records_are_written_by_the_libraries_although_compiled_code_is_there(monkeypatch):
+    batch = sample_batch(typed_stream(), 100)
+    before = Avro(typed_stream()).values(batch.data)
+    monkeypatch.setattr(loading.PROCESS, "kernel", kernel)
+    monkeypatch.setattr(loading.PROCESS, "_wanted", False)
+    assert Avro(typed_stream()).values(batch.data).equals(before)
+
+
+def test_one_long_text_does_not_make_room_for_as_many_of_it_as_there_are_facts():
+    column = pa.array(["a"] * 999 + ["x" * 5000]).dictionary_encode()
+    records = Records(kernel, Avro(stream_of(pa.record_batch({"t": column})))._wire.columns)
+    assert records._fields[0].column(column).room < 5000 + 1000 * 16
+
+
 def test_compiled_code_is_loaded_after_many_facts_and_changes_no_byte(monkeypatch):
     monkeypatch.setattr(loading, "ENOUGH", 250)
     batch, form = sample_batch(simple_stream(), 100), Avro(simple_stream())
