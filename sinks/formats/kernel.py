@@ -10,16 +10,10 @@ have.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
-
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-Inline = Literal["never", "always"]
+from sinks.memory import byte, compiled, half, leading_zeros, put, word
 
 COLUMN = 6
 """Words about a column: what it holds; the addresses of its values, of their offsets or of the table that they point
@@ -41,60 +35,8 @@ _W7, _W35 = np.uint64(0x007F007F007F007F), np.uint64(0x3F803F803F803F80)
 _MORE = np.uint64(0x8080808080808080)
 _ONE, _FULL = np.uint64(1), np.uint64(2**56)
 
-
-def _compiled(signature: Any, inline: Inline) -> Callable[[Callable[..., Any]], Any]:
-    """Compiled without the interpreter's lock, and kept on disk where there is a folder that takes it."""
-
-    def compiled(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(signature, nogil=True, cache=True, inline=inline)(function)
-        except RuntimeError:
-            return njit(signature, nogil=True, inline=inline)(function)
-
-    return compiled
-
-
-_inlined = _compiled(None, "always")
+_inlined = compiled(inline="always")
 """For the parts of the loop: a call would take as long as what it is for."""
-
-
-def _reader(bits: int) -> Any:
-    size = ir.IntType(bits)
-
-    def read(typing_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], size.as_pointer()), align=1)
-
-        return types.Integer.from_bitwidth(bits, False)(types.intp), generate
-
-    return intrinsic(read)
-
-
-def _writer() -> Any:
-    def write(typing_context: Any, address: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
-            return context.get_dummy_value()
-
-        return types.void(types.intp, types.uint64), generate
-
-    return intrinsic(write)
-
-
-def _zeros() -> Any:
-    def count(typing_context: Any, bits: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-        return types.int64(types.uint64), generate
-
-    return intrinsic(count)
-
-
-# Memory by its addresses, aligned or not, and bits: what neither NumPy nor Numba has a word for.
-byte, half, word = _reader(8), _reader(32), _reader(64)
-put = _writer()
-leading_zeros = _zeros()
 
 
 @_inlined
@@ -185,7 +127,7 @@ def _from_table(at: int, places: int, table: int, row: int) -> np.int64:
     return np.int64(_padded(at, np.int64(word(table)) + begin, np.int64(word(entry + 8)) - begin))
 
 
-@_compiled("int64(int64[:, ::1], uint8[::1], int64, int64[::1])", "never")
+@compiled("int64(int64[:, ::1], uint8[::1], int64, int64[::1])")
 def write(columns: NDArray[np.int64], header: NDArray[np.uint8], target: int, offsets: NDArray[np.int64]) -> np.int64:
     """Write n records of `columns`, int64[c, 6], at the address `target`, each behind `header`; their bytes.
 

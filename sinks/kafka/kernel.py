@@ -5,22 +5,20 @@ None of them needs the interpreter, so that other threads go on meanwhile. Colum
 says where they are. Numbers stand for their decimal texts, written where they are wanted, which takes less time than to
 read texts from memory.
 
-All of it is in this one module, for what is kept on disk is compiled anew where this file has changed, whatever others
-have.
+All of them are in this one module, for what is kept on disk is compiled anew where this file has changed, whatever
+others have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import cfunc, njit, types
-from numba.extending import intrinsic
+from numba import cfunc, types
 from numpy.typing import NDArray
 
 from sinks.kafka.symbols import PUBLISHED
+from sinks.memory import byte, compiled, count_up, half, put, trailing_zeros, word
 
 COLUMN = 4
 """Words about a column: the addresses of its bytes, of its offsets (int64; 0: it is one of int64 numbers) and of its
@@ -64,78 +62,12 @@ _error_destroy = _external("rd_kafka_error_destroy", types.void(types.intp))
 _report = _external("report", _THREE)
 
 
-def _compiled(signature: str | None = None) -> Callable[[Callable[..., Any]], Any]:
-    """Compiled without the interpreter's lock, and kept on disk where there is a folder that takes it."""
-
-    def compiled(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(signature, nogil=True, cache=True)(function)
-        except RuntimeError:
-            return njit(signature, nogil=True)(function)
-
-    return compiled
-
-
-_WORD = ir.IntType(64)
-
-
-def _reader(bits: int) -> Any:
-    size = ir.IntType(bits)
-
-    def read(typing_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.load(builder.inttoptr(arguments[0], size.as_pointer()), align=1)
-
-        return types.Integer.from_bitwidth(bits, False)(types.intp), generate
-
-    return intrinsic(read)
-
-
-def _writer() -> Any:
-    def write(typing_context: Any, address: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            builder.store(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), align=1)
-            return context.get_dummy_value()
-
-        return types.void(types.intp, types.uint64), generate
-
-    return intrinsic(write)
-
-
-def _counter() -> Any:
-    def count(typing_context: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            # Threads may do so at the same time, for several may poll.
-            return builder.atomic_rmw("add", builder.inttoptr(arguments[0], _WORD.as_pointer()), _WORD(1), "monotonic")
-
-        return types.int64(types.intp), generate
-
-    return intrinsic(count)
-
-
-def _zeros() -> Any:
-    def count(typing_context: Any, bits: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-        return types.int64(types.uint64), generate
-
-    return intrinsic(count)
-
-
-# Memory by its addresses, aligned or not, and bits: what neither NumPy nor Numba has a word for.
-byte, half, word = _reader(8), _reader(32), _reader(64)
-put = _writer()
-count_up = _counter()
-trailing_zeros = _zeros()
-
-
-@_compiled()
+@compiled()
 def _is_valid(bits: int, row: int) -> bool:
     return bits == 0 or (np.int64(byte(bits + (row >> 3))) >> (row & 7)) & 1 != 0
 
 
-@_compiled()
+@compiled()
 def _digits(number: np.uint64) -> np.uint64:
     """The eight digits of a number below 10^8, a byte each, the first of them in the lowest byte.
 
@@ -149,7 +81,7 @@ def _digits(number: np.uint64) -> np.uint64:
     return np.uint64(tens | (pairs - tens * np.uint64(10)) << np.uint64(8))
 
 
-@_compiled()
+@compiled()
 def _head(address: int, number: np.uint64) -> np.int64:
     """Write a number below 10^8 without zeros before it; how many digits it has."""
     digits = _digits(number)
@@ -159,7 +91,7 @@ def _head(address: int, number: np.uint64) -> np.int64:
     return np.int64(8 - zeros)
 
 
-@_compiled()
+@compiled()
 def _write(address: int, number: int) -> np.int64:
     """Write the decimal text of a number, of up to 20 bytes in 28 that may be written to; its length."""
     at, size = address, np.uint64(number)
@@ -178,7 +110,7 @@ def _write(address: int, number: int) -> np.int64:
     return np.int64(at + 8 - address)
 
 
-@_compiled()
+@compiled()
 def _murmur2(address: int, length: int) -> np.uint32:
     """Austin Appleby's MurmurHash2, with the seed that Kafka uses; see `partitions` for many numbers at once."""
     found = np.uint32(_SEED ^ np.uint32(length))
@@ -194,12 +126,12 @@ def _murmur2(address: int, length: int) -> np.uint32:
     return np.uint32(found ^ (found >> np.uint32(15)))
 
 
-@_compiled()
+@compiled()
 def _partition(address: int, length: int, count: int) -> np.int64:
     return np.int64(_murmur2(address, length) & np.uint32(0x7FFFFFFF)) % count
 
 
-@_compiled("void(int64[::1], int64, int16[::1], int32[::1], int32[::1])")
+@compiled("void(int64[::1], int64, int16[::1], int32[::1], int32[::1])")
 def place(
     keys: NDArray[np.int64],
     count: int,
@@ -241,7 +173,7 @@ def place(
         starts[group] += 1
 
 
-@_compiled()
+@compiled()
 def _point(target: int, content: int, offsets: int, bits: int, row: int) -> None:
     """Write at `target` the address and the size of an element; the text of a number is written behind them."""
     if not _is_valid(bits, row):
@@ -256,7 +188,7 @@ def _point(target: int, content: int, offsets: int, bits: int, row: int) -> None
         put(target + 8, np.uint64(_write(target + 16, np.int64(word(content + 8 * row)))))
 
 
-@_compiled(
+@compiled(
     "int64(int64, int64[:, ::1], int64, int64[:, ::1], int64[::1], int32[::1], int32[::1], int64, int64, int64[::1])"
 )
 def hand_over(
