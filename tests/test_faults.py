@@ -13,7 +13,7 @@ from worlds import SEED, acting, model, population, scenario
 from sim.batch import event_times
 from sim.delivery.chance import uniform
 from sim.delivery.faults import Injector, stall_of
-from sim.delivery.inject import inject
+from sim.delivery.inject import Injected
 from sim.errors import ScenarioError
 
 DELAY = {"type": "exponential", "mean": "5min"}
@@ -32,7 +32,7 @@ ALL = {
 def arrived(*instants: int, **parts) -> pl.DataFrame:
     """All that arrives, in order, with arrivals and windows, of a run that is cut into windows at these instants."""
     frames = []
-    for batch in inject(cut(made(), *instants), [STREAM], {"act": spec(**parts)}, SEED):
+    for batch in Injected(cut(made(), *instants), [STREAM], {"act": spec(**parts)}, SEED):
         frame = pl.DataFrame(pl.from_arrow(pa.Table.from_batches([batch.data])))
         ends = {"start": pl.lit(batch.start, pl.Int64), "until": pl.lit(batch.until, pl.Int64)}
         frames.append(frame.with_columns(arrival=pl.Series(batch.times), **ends))

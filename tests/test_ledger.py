@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from worlds import SEED, acting
 
 from sim.cli.main import app
-from sim.delivery.inject import inject
+from sim.delivery.inject import Injected
 from sim.delivery.ledger import Ledger
 from sim.delivery.pipeline import deliver
 from sim.delivery.seam import Seam
@@ -156,7 +156,7 @@ def test_the_ledger_says_nothing_of_what_was_not_delivered(tmp_path):
     sink = Collector(fail_at=3, error=SinkError("full"))
     ledger = Ledger(open_sink(f"parquet:{tmp_path}"), [STREAM], Run("x", "0" * 64, SEED, 0, SPAN), MINUTE)
     source = cut(made(), *range(99 * MINUTE, SPAN, 99 * MINUTE))
-    batches = inject(source, [STREAM], {"act": spec(**ALL)}, SEED, ledger)
+    batches = Injected(source, [STREAM], {"act": spec(**ALL)}, SEED, ledger)
     run = Run("x", "0" * 64, SEED, 0, SPAN)
     with ledger, pytest.raises(SinkError):
         deliver(batches, sink, [STREAM], run, on_progress=lambda progress: ledger.commit(progress.watermark))
@@ -184,7 +184,7 @@ def test_aggregates_do_not_depend_on_the_windows_of_the_run(cuts):
 
 
 def test_a_run_may_be_cut_while_facts_are_late():
-    source = lambda: inject(cut(made(), SPAN // 4), [STREAM], {"act": spec(**ALL)}, SEED)  # noqa: E731
+    source = lambda: Injected(cut(made(), SPAN // 4), [STREAM], {"act": spec(**ALL)}, SEED)  # noqa: E731
     seam = Seam(source(), 1, SPAN // 3)
     parts = [*seam.before(), *seam.after()]
     assert sum(map(len, parts)) == sum(map(len, source()))

@@ -63,7 +63,8 @@ def test_every_scenario_goes_on_from_a_snapshot_as_if_nothing_had_been(name, tmp
     monkeypatch.setattr(snapshots, "EVERY", 1)
     model = compile_scenario(load(name))
     each, first = len(model.streams), 4
-    begun = list(islice(Simulation(model, folder=tmp_path), each * first))
+    # A window is through when more is asked for.
+    begun = list(islice(Simulation(model, folder=tmp_path), each * first + 1))[:-1]
     later = Simulation(model, folder=tmp_path)
     there = counted(begun)
     assert sum(later.leap(there).values()) == sum(there.values())
@@ -210,9 +211,9 @@ def test_a_killed_run_goes_on_from_its_snapshots(small, tmp_path):
     ("more", "reason"),
     [
         (("--to", "stdout:"), "keeps no account"),
-        (("--to", "parquet:{}/o", "--then-live", "parquet:{}/l"), "goes on live"),
-        (("--to", "parquet:{}/o", "--workers", "2", "--limit", "5"), "are merged"),
-        (("--to", "parquet:{}/o", "--ledger", "{}/ledger"), "faults are injected"),
+        (("--to", "parquet:{}/o", "--then-live", "stdout:"), "keeps no account"),
+        (("--to", "parquet:{}/o", "--workers", "2", "--limit", "5"), "is merged"),
+        (("--to", "parquet:{}/o", "--ledger", "{}/ledger", "--limit", "5"), "faults are injected cannot be resumed"),
     ],
 )
 def test_where_snapshots_are_of_no_use_the_wish_for_them_is_refused(more, reason, tmp_path):

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sim.batch import TIME, TIME_TYPE, Batch, Stream, event_times
 from sim.delivery.faults import DROP, Injection, Ints
 from sim.delivery.tallies import SUMS, WINDOWS, Tally
 from sim.delivery.windows import Window
+from sim.errors import ParameterError
 from sinks.contract import Sink
 from sinks.run import Run
 
@@ -54,6 +56,15 @@ INJECTIONS = Stream(
 STREAMS = (INJECTIONS, WINDOWS, SUMS)
 
 
+_ROW = "ledger/"
+"""What the names of tables begin with where rows are counted beside facts."""
+
+
+def is_row(name: str) -> bool:
+    """Whether rows of the ledger are counted under a name."""
+    return name.startswith(_ROW)
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """Rows of one table, and from when on each of them counts (int64 microseconds)."""
@@ -61,24 +72,49 @@ class _Rows:
     data: pa.RecordBatch
     at: Ints
 
+    def before(self, watermark: int) -> _Rows:
+        """Those that count before `watermark`."""
+        return self._where(self.at < watermark)
+
+    def since(self, watermark: int) -> _Rows:
+        """The others."""
+        return self._where(self.at >= watermark)
+
+    def _where(self, hit: NDArray[np.bool_]) -> _Rows:
+        if hit.all():
+            return self
+        rows = self.data.filter(pa.array(hit)) if hit.any() else self.data.slice(0, 0)
+        return _Rows(rows, self.at[hit])
+
 
 class Ledger:
     """Writes the ledger of one run, or of one shard of it, to a sink of its own; a context manager.
 
     `span` is the length of the windows of the true aggregates in microseconds. One thread notes what is injected, and
-    another may say what was committed.
+    another may say what was committed. Rows are written in the order of when they count, and of when they were entered,
+    however often it is said what was committed: so `resume` goes on with what an earlier process has written, whose
+    rows are entered again and left out.
     """
 
-    def __init__(self, sink: Sink, streams: Sequence[Stream], run: Run, span: int) -> None:
+    def __init__(self, sink: Sink, streams: Sequence[Stream], run: Run, span: int, resume: bool = False) -> None:
         self.sink = sink
-        self._run = run
+        self.key = f"ledger with windows of {span} us"
+        """What distinguishes it from other ledgers of the same facts."""
+        self._run = replace(run, origin=self.key)
+        self._resume = resume
         self._tallies = {stream.name: Tally(stream, span) for stream in streams}
         self._waiting: dict[str, list[_Rows]] = {stream.name: [] for stream in STREAMS}
+        self._entered = {stream.name: 0 for stream in STREAMS}
+        self._skipped: dict[str, int] = {}
         self._lock = threading.Lock()
         self._since = run.start
 
     def __enter__(self) -> Self:
-        self.sink.open(STREAMS, self._run)
+        past = self.sink.last_run(self._run.scenario) if self._resume else None
+        if past is not None and past.origin != self.key:
+            raise ParameterError(f"{self.sink.target.url}: {past.origin} is there: give --ledger-window as before")
+        self.sink.open(STREAMS, self._run, self._resume)
+        self._skipped = dict(self.sink.resumed)
         return self
 
     def __exit__(
@@ -88,6 +124,29 @@ class Ledger:
         if error is None and self.sink.watermark is not None:
             self.commit(self._since)
         self.sink.close()
+
+    @property
+    def there(self) -> dict[str, int]:
+        """The rows that an earlier process has written, by the names of `keep`."""
+        return {_ROW + name: rows for name, rows in self.sink.resumed.items()}
+
+    def keep(self, until: int) -> tuple[dict[str, int], Any]:
+        """The rows before `until`, by table; and what has to be known to enter those that follow."""
+        with self._lock:
+            left = {name: [rows.since(until) for rows in parts] for name, parts in self._waiting.items()}
+        rows = {name: count - sum(len(part.at) for part in left[name]) for name, count in self._entered.items()}
+        return {_ROW + name: count for name, count in rows.items()}, (until, rows, left, self._tallies)
+
+    def restore(self, state: Any) -> None:
+        """Go on from what `keep` has given, if no more is in it than what an earlier process has written."""
+        self._since, rows, self._waiting, self._tallies = state
+        self._entered = {name: rows[name] + sum(len(part.at) for part in self._waiting[name]) for name in rows}
+        self._skipped = {name: count - rows[name] for name, count in self.sink.resumed.items()}
+
+    def settle(self) -> None:
+        """See to it that a later process finds all that is committed."""
+        with self._lock:
+            self.sink.settle()
 
     def note(self, batch: Batch, injections: Sequence[Injection]) -> None:
         """Enter what was injected into a batch, whose data are the facts as they happened."""
@@ -124,19 +183,22 @@ class Ledger:
         if len(data):
             with self._lock:
                 self._waiting[stream.name].append(_Rows(data, at))
+                self._entered[stream.name] += len(data)
 
     def _write(self, stream: Stream, watermark: int) -> None:
-        rows, left = self._waiting[stream.name], []
-        for part in rows:
-            due = part.at < watermark
-            if due.any():
-                order = np.flatnonzero(due)[np.argsort(part.at[due], kind="stable")]
-                data, at = part.data.take(pa.array(order)), np.maximum(part.at[order], self._since)
-                self.sink.write(Batch(stream, data, self._since, watermark, at))
-            if not due.all():
-                rest = np.flatnonzero(~due)
-                left.append(_Rows(part.data.take(pa.array(rest)), part.at[rest]))
-        self._waiting[stream.name] = left
+        parts = self._waiting[stream.name]
+        due = [part for part in (part.before(watermark) for part in parts) if len(part.at)]
+        self._waiting[stream.name] = [part for part in (part.since(watermark) for part in parts) if len(part.at)]
+        if not due:
+            return
+        at = np.concatenate([part.at for part in due])
+        skipped = min(self._skipped.get(stream.name, 0), len(at))
+        if skipped:
+            self._skipped[stream.name] -= skipped
+        order = np.argsort(at, kind="stable")[skipped:]
+        table = pa.Table.from_batches([part.data for part in due]).unify_dictionaries()
+        for data in table.take(pa.array(order)).combine_chunks().to_batches():
+            self.sink.write(Batch(stream, data, self._since, watermark, np.maximum(at[order], self._since)))
 
 
 def _rows(batch: Batch, injection: Injection) -> pa.RecordBatch:

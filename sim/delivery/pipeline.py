@@ -16,9 +16,8 @@ from sim.batch import Batch, Stream
 from sim.delivery.pacing import Pacer, Punctuality
 from sim.delivery.relay import Relay
 from sim.delivery.schedule import Schedule
-from sim.delivery.settling import Settling
+from sim.delivery.settling import Settling, Source
 from sim.delivery.windows import Window, limited, remaining, windows
-from sim.engine.simulate import Simulation
 from sim.errors import SinkError
 from sinks.contract import Closed, Sink, Stopped
 from sinks.run import Report, Run
@@ -105,19 +104,19 @@ def deliver(
     has left behind of this run: what is in it already is simulated again, and not delivered.
     """
     stop, outcome = stop or threading.Event(), outcome or Outcome()
-    simulation = batches if isinstance(batches, Simulation) else None
+    source = batches if isinstance(batches, Source) else None
     outcome.facts.update({stream.name: 0 for stream in streams})
     sink.stop = stop
-    source = windows(batches, len(streams))
     began = time.monotonic()
     try:
         if not opened:
             sink.open(streams, run, resume)
         outcome.resumed = sum(sink.resumed.values())
-        leapt = simulation.leap(sink.resumed) if simulation is not None and sink.resumed else {}
-        settling = Settling(sink, simulation, sum(leapt.values()))
+        leapt = source.leap(sink.resumed) if source is not None and sink.resumed else {}
+        settling = Settling(sink, source)
         relays = _relays(sink, schedule, stop, outcome, on_progress, settling)
-        wanted = settling.watched(source if limit is None else limited(source, limit - sum(leapt.values())))
+        found = windows(batches, len(streams))
+        wanted = settling.watched(found if limit is None else limited(found, limit - sum(leapt.values())))
         there = {name: count - leapt.get(name, 0) for name, count in sink.resumed.items()}
         _feed(remaining(wanted, there) if there else wanted, relays, sink, outcome)
     except Stopped:
@@ -127,8 +126,8 @@ def deliver(
         if closing:
             _close(sink, outcome)
         outcome.elapsed_s = time.monotonic() - began
-    if simulation is not None and not (outcome.stopped or outcome.closed):
-        simulation.finish()
+    if source is not None and not (outcome.stopped or outcome.closed):
+        source.finish()
     return outcome
 
 
@@ -144,9 +143,9 @@ def _relays(
 
     def through(window: Window) -> None:
         outcome.count(window)
-        settling.through(window)
         if on_progress is not None:
             on_progress(Progress(window.until, outcome.total))
+        settling.through(window)
 
     def write(window: Window) -> None:
         for batch in window.batches:

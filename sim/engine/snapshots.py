@@ -13,7 +13,7 @@ import os
 import pickle
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -37,25 +37,32 @@ def passes(before: int, after: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is between two windows: the world, the number of windows behind it, and their facts by stream."""
+    """What is between two windows: the world, the number of windows behind it, and what has become of their facts.
+
+    `written` counts what has come out of the run by then, by names, and `stages` has what the stages between the
+    simulation and its sinks know.
+    """
 
     windows: int
     until: int
-    facts: dict[str, int]
+    written: dict[str, int]
     world: World
+    stages: tuple[Any, ...] = ()
 
 
 class Snapshots:
     """The snapshots of one run's shard in `folder`, which several shards and runs may share.
 
-    `digest` is that of the model.
+    `digest` is that of the model, `stages` tells which ones there are on the way to the sinks.
     """
 
-    def __init__(self, folder: Path, digest: str, seed: int, shard: tuple[int, int]) -> None:
+    def __init__(
+        self, folder: Path, digest: str, seed: int, shard: tuple[int, int], stages: Sequence[str] = ()
+    ) -> None:
         self._folder = folder
         # Objects are kept as the libraries have them, in whatever version.
         libraries = [f"{name} {version(name)}" for name in ("numpy", "pyarrow")]
-        key = "\n".join([digest, str(seed), platform.python_version(), *libraries])
+        key = "\n".join([digest, str(seed), platform.python_version(), *libraries, *stages])
         number, count = shard
         self._name = f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{number}-of-{count}"
         self._able = True
@@ -72,10 +79,10 @@ class Snapshots:
             self._able = False
 
     def find(self, there: Mapping[str, int]) -> Snapshot | None:
-        """The latest snapshot with no more facts of any stream than are `there`, by name; None where there is none."""
+        """The latest snapshot of which no more is written than is `there`, by name; None where there is none."""
         for _, path in sorted(self._paths(), reverse=True):
             found = _read(path)
-            if found is not None and all(count <= there.get(name, 0) for name, count in found.facts.items()):
+            if found is not None and all(count <= there.get(name, 0) for name, count in found.written.items()):
                 return found
         return None
 

@@ -48,12 +48,14 @@ def state_of(asked: str | None, job: Job, sink: Sink, faulty: bool, execution: E
     reason = ""
     if not sink.resumable:
         reason = sink.unresumable
-    elif faulty:
-        reason = "where faults are injected, everything is simulated again, for what is late by then; see --no-faults"
-    elif execution.live is not None:
-        reason = "a run that goes on live is simulated again: it has no use for snapshots"
+    elif execution.live is not None and not execution.live.sink.resumable:
+        reason = execution.live.sink.unresumable
+    elif faulty and execution.limit is not None:
+        reason = "with a limit, a run in which faults are injected cannot be resumed"
     elif execution.workers > 1 and execution.merges(sink):
-        reason = "with a limit or a pace, the facts of several workers are merged: only one can keep snapshots"
+        reason = (
+            "with a limit, a pace or a live part, what several workers simulate is merged: only one keeps snapshots"
+        )
     if asked is not None and reason:
         raise ParameterError(f"--state {asked}: {reason}")
     return None if reason else asked or beside(sink, "state")

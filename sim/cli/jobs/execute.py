@@ -78,12 +78,13 @@ def execute(
             schedule, resume = execution.schedule, job.resume
             told(way.batches, sink, run=run, limit=way.limit, schedule=schedule, outcome=outcome, resume=resume)
             return
-        seam, whole = Seam(way.batches, len(model.streams), live.since), Past(run.start, run.end, live.since)
+        whole = Past(run.start, run.end, live.since)
         later = replace(run, start=live.since, truth=None, whole=whole)
         live.sink.stop = stop
         with live.sink, suppress(Stopped):
             # Before the history, so that nobody waits for that only to learn that there is no broker.
             live.sink.open(model.streams, later, job.resume)
+            seam = Seam(way.batches, len(model.streams), live.since, live.sink.resumed)
             history = replace(run, end=live.since, whole=whole)
             told(seam.before(), sink, run=history, outcome=outcome, resume=job.resume)
             if not stop.is_set():

@@ -46,9 +46,7 @@ def injected(
     """
     faults = model.faults if job.faults else {}
     run = replace(job.run(model), truth=None)
-    # Of a run that is gone on with everything is simulated again, and so the ledger is made again from the beginning.
-    again = "?mode=overwrite" if job.resume and job.ledger and "?" not in job.ledger else ""
-    account = None if job.ledger is None else Account(job.ledger + again, job.span)
+    account = None if job.ledger is None else Account(job.ledger, job.span, job.resume)
     injection = Injection(tuple(model.streams), faults, run.seed, run, account)
     with injection.way(batches, limit, on_progress, able) as way:
         yield way
@@ -56,10 +54,13 @@ def injected(
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The URL of the sink that takes a ledger, and the length of the windows in it, in microseconds."""
+    """The URL of the sink that takes a ledger, the length of the windows in it, in microseconds, and whether to go on
+    with what an earlier process has written there.
+    """
 
     url: str
     span: int
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,9 @@ class Injection:
         if not self.faults and self.account is None:
             yield Way(batches, limit, on_progress)
             return
-        from sim.delivery.inject import inject
+        from sim.delivery.inject import Injected
         from sim.delivery.ledger import Ledger
+        from sim.delivery.settling import Upstream
         from sim.delivery.windows import limited, windows
         from sinks.damage import KINDS
         from sinks.registry import open_sink
@@ -94,17 +96,23 @@ class Injection:
         _say_what_stays_whole(self.faults, able)
         source = windows(batches, len(self.streams))
         source = source if limit is None else limited(source, limit)
-        if self.account is None:
-            yield Way(inject(source, self.streams, self.faults, self.seed, None, damages), None, on_progress)
+        upstream = batches if isinstance(batches, Upstream) and limit is None else None
+
+        def through(ledger: Ledger | None) -> Injected:
+            return Injected(source, self.streams, self.faults, self.seed, ledger, damages, upstream)
+
+        if (account := self.account) is None:
+            yield Way(through(None), None, on_progress)
             return
-        with Ledger(open_sink(self.account.url), self.streams, self.run, self.account.span) as ledger:
+        sink = open_sink(account.url)
+        with Ledger(sink, self.streams, self.run, account.span, account.resume) as ledger:
 
             def tell(progress: Progress) -> None:
                 ledger.commit(progress.watermark)
                 if on_progress is not None:
                     on_progress(progress)
 
-            yield Way(inject(source, self.streams, self.faults, self.seed, ledger, damages), None, tell)
+            yield Way(through(ledger), None, tell)
 
 
 def _say_what_stays_whole(faults: Mapping[str, Faults], able: frozenset[str]) -> None:
