@@ -14,6 +14,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sim.batch import Batch
+from sinks.formats.format import Format
+from sinks.formats.json import Json
 
 WRONG_TYPE, TRUNCATED, BAD_UTF8, OVERSIZE, WRONG_SCHEMA = KINDS = (
     "wrong_type",
@@ -22,11 +24,6 @@ WRONG_TYPE, TRUNCATED, BAD_UTF8, OVERSIZE, WRONG_SCHEMA = KINDS = (
     "oversize",
     "wrong_schema_id",
 )
-TEXT = frozenset({WRONG_TYPE, TRUNCATED, BAD_UTF8, OVERSIZE})
-"""What can be done to messages of text."""
-
-FRAMED = frozenset({TRUNCATED, WRONG_SCHEMA})
-"""What can be done to messages that begin with the number of a schema."""
 
 PADDING = 256 * 1024
 """Bytes by which a message becomes larger: more than consumers expect, less than brokers refuse."""
@@ -43,23 +40,38 @@ def marked(batch: Batch) -> pa.RecordBatch:
     return batch.data.append_column(COLUMN, pa.array(batch.damage))
 
 
-def damaged(values: Sequence[bytes], damage: NDArray[np.uint8], column: str) -> list[bytes]:
-    """The messages, some of them damaged; `column` names a member that always holds a whole number."""
+def possible(form: type[Format], framed: bool) -> frozenset[str]:
+    """What can be done to messages in a format; `framed` says that they begin with the number of a schema."""
+    kinds = {TRUNCATED}
+    if issubclass(form, Json):
+        kinds |= {WRONG_TYPE, BAD_UTF8}
+    if form.padding(PADDING):
+        kinds.add(OVERSIZE)
+    if framed:
+        kinds.add(WRONG_SCHEMA)
+    return frozenset(kinds)
+
+
+def damaged(values: Sequence[bytes], damage: NDArray[np.uint8], column: str, form: Format) -> list[bytes]:
+    """The messages of a format, some of them damaged; `column` names a member that always holds a whole number."""
     found = np.empty(len(values), object)
     found[:] = values
     for number in np.unique(damage[damage > 0]).tolist():
         rows = np.flatnonzero(damage == number)
-        found[rows] = _broken(pl.Series(found[rows].tolist(), dtype=pl.Binary), KINDS[number - 1], column)
+        found[rows] = _broken(pl.Series(found[rows].tolist(), dtype=pl.Binary), KINDS[number - 1], column, form)
     broken: list[bytes] = found.tolist()
     return broken
 
 
-def _broken(whole: pl.Series, kind: str, column: str) -> NDArray[np.object_]:
+def _broken(whole: pl.Series, kind: str, column: str, form: Format) -> NDArray[np.object_]:
     if kind == WRONG_TYPE:
-        text = whole.cast(pl.String).str.replace(f'"{column}":\\s*-?\\d+', f'"{column}":"wrong type"')
-        return _objects(text.cast(pl.Binary))
+        head = pl.lit(len(form.header))
+        text = _cut(whole, head, pl.lit(None)).cast(pl.String)
+        text = text.str.replace(f'"{column}":\\s*-?\\d+', f'"{column}":"wrong type"')
+        wrong: NDArray[np.object_] = _objects(_cut(whole, pl.lit(0), head)) + _objects(text.cast(pl.Binary))
+        return wrong
     if kind == OVERSIZE:
-        return _joined(b"", whole, b" " * PADDING)
+        return _joined(b"", whole, form.padding(PADDING))
     if kind == WRONG_SCHEMA:
         return _joined(_NOWHERE, _cut(whole, pl.lit(5), pl.col("whole").bin.size()), b"")
     if kind == BAD_UTF8:
@@ -73,7 +85,9 @@ def _cut(whole: pl.Series, first: pl.Expr, length: pl.Expr) -> pl.Series:
 
 
 def _joined(head: bytes, values: pl.Series, tail: bytes) -> NDArray[np.object_]:
-    joined: NDArray[np.object_] = head + _objects(values) + tail
+    # As objects: of bytes that are its own, NumPy drops the zeros at the end.
+    before, behind = np.array(head, object), np.array(tail, object)
+    joined: NDArray[np.object_] = before + _objects(values) + behind
     return joined
 
 

@@ -16,10 +16,12 @@ import pytest
 from commands import SMALL, invoke, start
 from pyarrow import parquet
 
+from sim import compile_scenario, load
 from sim.cli.jobs.execute import Execution, Live, execute
 from sim.cli.jobs.job import HOUR, Job
 from sim.delivery.ledger import Ledger
 from sim.delivery.pipeline import Outcome
+from sim.delivery.seam import Seam
 from sim.engine import snapshots
 from sim.engine.simulate import Simulation
 from sim.maths.instants import parse_instant
@@ -99,6 +101,12 @@ def tables(folder, *names):
     }
 
 
+def files(folder):
+    """The files of a folder, and the facts in each."""
+    found = sorted(folder.glob("*/*.parquet"))
+    return [(path.relative_to(folder).as_posix(), parquet.read_metadata(path).num_rows) for path in found]
+
+
 def everything(folder):
     return [tables(folder / "out", *STREAMS), tables(folder / "live", *STREAMS), tables(folder / "ledger", *TABLES)]
 
@@ -125,6 +133,38 @@ def test_a_live_part_goes_on_from_a_snapshot_behind_the_seam(scenario, tmp_path,
     assert begun[-1] > 20
     for part in ("out", "live"):
         assert '"complete": true' in (tmp_path / part / "manifest.json").read_text()
+
+
+def test_a_run_that_died_at_its_very_end_is_complete_when_it_is_gone_on_with(scenario, tmp_path, monkeypatch, begun):
+    monkeypatch.setattr(snapshots, "EVERY", 1)
+    with pytest.raises(Killed):
+        carry_out(scenario, tmp_path, monkeypatch, after=10_000)
+    outcome = carry_out(scenario, tmp_path, monkeypatch)
+    assert begun[-1] == 30
+    assert outcome.resumed > 0
+    assert '"complete": true' in (tmp_path / "out" / "manifest.json").read_text()
+
+
+def test_only_snapshots_that_may_be_needed_stay_on_either_side_of_the_seam(scenario, tmp_path, monkeypatch):
+    monkeypatch.setattr(snapshots, "EVERY", 500)
+    left = []
+    monkeypatch.setattr(Simulation, "finish", lambda self: left.extend((tmp_path / "state").glob("*.snapshot")))
+    carry_out(scenario, tmp_path, monkeypatch, True)
+    assert 0 < len(left) <= 2
+
+
+def test_runs_whose_facts_go_another_way_have_snapshots_of_their_own(tmp_path):
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(SMALL)
+    model = compile_scenario(load(str(scenario)))
+    there = dict.fromkeys(STREAMS, 10**6)
+    list(Simulation(model, folder=tmp_path))
+    assert Simulation(model, folder=tmp_path).leap(there)
+    for at in (SEAM, SEAM + 1):
+        simulation = Simulation(model, folder=tmp_path)
+        seam = Seam(simulation, len(STREAMS), at, there)
+        assert seam.before().leap(there) == {}
+        assert [*seam.before(), *seam.after()]
 
 
 def test_history_that_is_gone_is_made_again_whatever_the_live_part_has(scenario, tmp_path, monkeypatch, begun):
@@ -190,4 +230,5 @@ def test_a_run_with_faults_is_whole_however_often_it_is_killed(workers, tmp_path
     assert last.wait(60) == 0, last.communicate()[1]
     assert kills
     assert tables(tmp_path / "out", *STREAMS) == tables(tmp_path / "whole", *STREAMS)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
     assert tables(tmp_path / "out.ledger", *TABLES) == tables(tmp_path / "whole.ledger", *TABLES)

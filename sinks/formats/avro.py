@@ -65,6 +65,11 @@ class Avro(Format):
         """The record and those inside it."""
         return avro_pieces(self._record)
 
+    @classmethod
+    def padding(cls, size: int) -> bytes:
+        """Whatever it is: where a record ends, its schema says."""
+        return bytes(size)
+
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The record of each row of `data`, after the header, in order."""
         found: list[bytes] = self.values(data).to_pylist()

@@ -62,6 +62,11 @@ class Format(ABC):
         """
         return [Piece(self.full_name, self.schema)]
 
+    @classmethod
+    def padding(cls, size: int) -> bytes:
+        """So many bytes that may stand behind a message without changing what it says; none where there are no such."""
+        return b""
+
     def framing(self, schema_id: int) -> bytes:
         """What stands before each message whose schema a registry knows by that number: Confluent's wire format."""
         return b"\0" + schema_id.to_bytes(4, "big")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sim.batch import Stream
 
 
+_LAST_FIELD = 2**29 - 1
+
+
 class Protobuf(Format):
     """One Protobuf message a fact, of the type `descriptor`. Raises MissingExtra where the encoder is not installed."""
 
@@ -57,6 +60,13 @@ class Protobuf(Format):
         """Protobuf's has one byte more: which message of the file it is, and it is the first."""
         return super().framing(schema_id) + b"\0"
 
+    @classmethod
+    def padding(cls, size: int) -> bytes:
+        """A field that no message has, of the last number there may be, which takes so many bytes."""
+        tag = _varint(_LAST_FIELD << 3 | 2)
+        length = size - len(tag) - len(_varint(size))
+        return (tag + _varint(length)).ljust(size, b"\0")
+
     def encode(self, data: pa.RecordBatch) -> list[bytes]:
         """The message of each row of `data`, after the header, in order."""
         found: list[bytes] = self.values(data).to_pylist()
@@ -67,6 +77,12 @@ class Protobuf(Format):
         arrays = [repeatable(column) for column in self._wire.arrays(data)]
         rows = self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(arrays, self._wire.schema.names))
         return messages(rows, self.header)
+
+
+def _varint(number: int) -> bytes:
+    """A number as Protobuf writes it: seven bits a byte, the last ones first."""
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
 
 
 def _described(top: proto.Message, package: str) -> Descriptor:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sim.batch import Stream
 from sim.errors import ParameterError
-from sinks import damage, formats
+from sinks import formats
+from sinks.damage import possible
 from sinks.envelopes import ENVELOPES, Envelope
 from sinks.formats import Format
 from sinks.kafka.beside import Beside, facts_of
@@ -72,9 +73,7 @@ class Encoding:
     @property
     def damages(self) -> frozenset[str]:
         """The kinds of damage that values in this format can take."""
-        if self._registry is not None and self._value.language:
-            return damage.FRAMED
-        return damage.TEXT if self._value.name == "json" else frozenset({damage.TRUNCATED})
+        return possible(self._value, framed=self._registry is not None and bool(self._value.language))
 
     @property
     def _has_schema(self) -> bool:

@@ -88,7 +88,7 @@ class Values:
             return self._whole(data)
         damage = data.column(COLUMN).to_numpy(zero_copy_only=False)
         whole = self._whole(data.drop_columns([COLUMN])).to_pylist()
-        return pa.array(damaged(whole, damage, self.envelope.facts.id), pa.large_binary())
+        return pa.array(damaged(whole, damage, self.envelope.facts.id, self.versions[0].format), pa.large_binary())
 
     def _whole(self, data: pa.RecordBatch) -> pa.Array:
         if not len(self._edges):

@@ -17,8 +17,9 @@ from tests.kafka.reading import read
 
 FORMS = ("json", "avro", "protobuf", "jsonschema", "csv")
 PAIRS = [(form, name) for form in FORMS for name, kind in ENVELOPES.items() if not kind.formats or form in kind.formats]
-DAMAGE = {"json": ["missing_field", "wrong_type", "truncated", "bad_utf8"], "csv": ["missing_field", "truncated"]}
-FRAMED = ["missing_field", "truncated", "wrong_schema_id"]
+FRAMED = ["missing_field", "truncated", "oversize", "wrong_schema_id"]
+TEXT = ["missing_field", "truncated", "oversize", "wrong_type", "bad_utf8"]
+DAMAGE = {"json": TEXT, "jsonschema": [*TEXT, "wrong_schema_id"], "csv": ["missing_field", "truncated"]}
 PLAN = {"type": "choice", "values": ["free", "pro"], "changes": {"every": {"type": "exponential", "mean": "4d"}}}
 WORLD = {
     "name": "world",
