@@ -26,6 +26,7 @@ from sim.engine import snapshots
 from sim.engine.simulate import Simulation
 from sim.maths.instants import parse_instant
 from sinks import open_sink
+from sinks.files import FileSink
 
 EVERY = 2000
 KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "4"))
@@ -143,6 +144,20 @@ def test_a_run_that_died_at_its_very_end_is_complete_when_it_is_gone_on_with(sce
     assert begun[-1] == 30
     assert outcome.resumed > 0
     assert '"complete": true' in (tmp_path / "out" / "manifest.json").read_text()
+
+
+def test_files_end_at_the_facts_at_which_those_of_a_whole_run_do(scenario, tmp_path, monkeypatch, begun):
+    carry_out(scenario, tmp_path / "whole", monkeypatch)
+    with monkeypatch.context() as dying:
+        dying.setattr(FileSink, "_finish", FileSink._abandon)
+        for after in (9, 20):
+            with pytest.raises(Killed):
+                carry_out(scenario, tmp_path / "broken", dying, after=after)
+    carry_out(scenario, tmp_path / "broken", monkeypatch)
+    assert begun[-1] > 9
+    for part in ("out", "ledger"):
+        assert files(tmp_path / "broken" / part) == files(tmp_path / "whole" / part)
+        assert len(files(tmp_path / "whole" / part)) > 5
 
 
 def test_only_snapshots_that_may_be_needed_stay_on_either_side_of_the_seam(scenario, tmp_path, monkeypatch):
