@@ -68,7 +68,9 @@ class Seam:
     def _early(self) -> Iterator[Batch]:
         for window in self._windows:
             if window.until > self.at:
-                window, self._rest = cut(window, self.at)
+                # Behind what was passed over a window may begin after the seam; none begins after one before the run.
+                at = self.at if self._counts[0] else max(self.at, window.start)
+                window, self._rest = cut(window, at)
             self._count(0, window)
             yield from window.batches
             if self._rest is not None:
