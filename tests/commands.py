@@ -34,6 +34,18 @@ streams:
     attributes:
       quantity: {type: poisson, mean: 1.4, min: 1}
 """
+FAULTS = """
+faults:
+  order:
+    bound: 2d
+    late: {probability: 20%, delay: {type: lognormal, median: 6h, sigma: 1}}
+    duplicates: {probability: 5%, after: {type: exponential, mean: 5h}}
+    drops: 5%
+    stalls: {every: 1d, lasts: 3h}
+    hot_keys: {share: 10%, keys: 3}
+"""
+"""For the orders of `SMALL` and of scenarios like it."""
+
 ROOT = Path(__file__).parent.parent
 
 _started: list[subprocess.Popen[str]] = []

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands import SMALL, invoke, start, wait_for
+from commands import FAULTS, SMALL, invoke, start, wait_for
 from fake_batches import RUN, STREAMS, facts, fake_batches
 from pyarrow import parquet
 
@@ -153,17 +153,6 @@ def test_a_resumed_run_says_what_was_there(small, tmp_path):
     assert (again["facts"], again["resumed"]) == (0, first["facts"])
     changed = invoke("run", small, "--to", to, "--resume", "--set", "streams.order.rate=1/month")
     assert (changed.exit_code, "the scenario" in changed.stderr) == (3, True)
-
-
-FAULTS = """
-faults:
-  order:
-    bound: 2d
-    late: {probability: 5%, delay: {type: lognormal, median: 10min, sigma: 1}}
-    duplicates: {probability: 1%, after: {type: exponential, mean: 5min}}
-    drops: 0.5%
-    stalls: {every: 1d, lasts: 20min}
-"""
 
 
 def test_faults_and_their_ledger_are_the_same_when_a_run_is_gone_on_with(small, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from commands import SMALL, invoke, start
+from commands import FAULTS, SMALL, invoke, start
 from pyarrow import parquet
 
 from sim import compile_scenario, load
@@ -30,16 +30,6 @@ from sinks.files import FileSink
 
 EVERY = 2000
 KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "4"))
-FAULTS = """
-faults:
-  order:
-    bound: 2d
-    late: {probability: 20%, delay: {type: lognormal, median: 6h, sigma: 1}}
-    duplicates: {probability: 5%, after: {type: exponential, mean: 5h}}
-    drops: 5%
-    stalls: {every: 1d, lasts: 3h}
-    hot_keys: {share: 10%, keys: 3}
-"""
 SEAM = parse_instant("2023-01-16T07:30:00Z", "UTC")
 STREAMS, TABLES = ("customer", "order"), ("injections", "windows", "sums")
 

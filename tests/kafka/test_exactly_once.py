@@ -7,9 +7,11 @@ import signal
 import subprocess
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
-from commands import start, wait_for
+from commands import FAULTS, start, wait_for
+from pyarrow.parquet import read_table
 
 import sim
 from tests.kafka.broker import Broker
@@ -35,12 +37,26 @@ streams:
   order: {entity: customer, rate: 20/month, attributes: {quantity: {type: poisson, mean: 1.4, min: 1}}}
 """
 
+CORRUPT = "    corrupt: {probability: 2%, kinds: [truncated, wrong_type]}\n"
+FROM = """
+f = s.Snapshots.find
+s.Snapshots.find = lambda *given: [found := f(*given), print('from', found.windows)][0]"""
+"""Says from which window a process goes on; it fails where there is no snapshot that serves."""
+
 
 @pytest.fixture
 def small(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(SCENARIO)
     return str(path)
+
+
+def by_partition(address, topic):
+    """The messages of a topic, in order."""
+    found = defaultdict(list)
+    for record in committed(address, topic):
+        found[record.partition()].append((record.key(), record.value()))
+    return found
 
 
 def assert_every_fact_once(address, prefix, small):
@@ -76,13 +92,35 @@ def test_a_killed_run_goes_on_from_snapshots_as_from_the_beginning(small, addres
     # What is found is no more than was committed, so that nothing is left out; what is read shows whether that is so.
     process = start(
         *words,
-        before=before + "; f = s.Snapshots.find; "
-        "s.Snapshots.find = lambda *given: [found := f(*given), print('from', found.windows)][0]",
+        before=before + FROM,
     )
     stdout, stderr = process.communicate(timeout=120)
     assert (process.returncode, stdout.startswith("from")) == (0, True), stderr
     assert_every_fact_once(address, prefix, small)
     assert not (tmp_path / "state").exists()
+
+
+def test_a_killed_run_with_faults_goes_on_from_snapshots_with_its_ledger(small, address, prefix, tmp_path):
+    Path(small).write_text(Path(small).read_text() + FAULTS + CORRUPT)
+    before = "import sim.engine.snapshots as s; s.EVERY = 5000"
+
+    def words(name):
+        to = f"kafka://{address}?prefix={prefix}{name}.&partitions=3&exactly_once=true"
+        return ("run", small, "--to", to, "--resume", "-q", "--ledger", str(tmp_path / name))
+
+    assert start(*words("whole")).wait(120) == 0
+    state = ("--state", str(tmp_path / "state"))
+    process = start(*words("broken"), *state, "--rate", "10k/s", before=before)
+    assert wait_for(lambda: any(int(path.stem[-8:]) > 40 for path in tmp_path.glob("state/*.snapshot")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    process = start(*words("broken"), *state, before=before + FROM)
+    stdout, stderr = process.communicate(timeout=120)
+    assert (process.returncode, stdout.startswith("from")) == (0, True), stderr
+    assert by_partition(address, f"{prefix}broken.order") == by_partition(address, f"{prefix}whole.order")
+    for table in ("injections", "windows", "sums"):
+        whole, broken = (read_table(tmp_path / name / table).to_pydict() for name in ("whole", "broken"))
+        assert broken == whole
 
 
 def killed_until_done(chance, *words):
