@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
@@ -28,6 +29,10 @@ def compiled(signature: str | None = None, inline: Literal["never", "always"] = 
     return compiled
 
 
+inlined = compiled(inline="always")
+"""For the parts of a loop: a call would take as long as what it is for."""
+
+
 def _reader(bits: int) -> Any:
     size = ir.IntType(bits)
 
@@ -36,6 +41,16 @@ def _reader(bits: int) -> Any:
             return builder.load(builder.inttoptr(arguments[0], size.as_pointer()), align=1)
 
         return types.Integer.from_bitwidth(bits, False)(types.intp), generate
+
+    return intrinsic(read)
+
+
+def _real_reader() -> Any:
+    def read(typing_context: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.load(builder.inttoptr(arguments[0], ir.DoubleType().as_pointer()), align=1)
+
+        return types.float64(types.intp), generate
 
     return intrinsic(read)
 
@@ -73,6 +88,54 @@ def _zeros(count_zeros: str) -> Any:
 
 
 byte, half, word = _reader(8), _reader(32), _reader(64)
+real = _real_reader()
 put = _writer()
 count_up = _counter()
 leading_zeros, trailing_zeros = _zeros("ctlz"), _zeros("cttz")
+
+
+@inlined
+def bit(bits: int, row: int) -> np.int64:
+    """A bit of those at the address `bits`, the lowest of each byte first."""
+    return (np.int64(byte(bits + (row >> 3))) >> (row & 7)) & 1
+
+
+@inlined
+def copy_padded(at: int, source: int, length: int) -> np.int64:
+    """Copy bytes behind which others may be read, eight at a time; the address behind them."""
+    for place in range(0, length, 8):
+        put(at + place, word(source + place))
+    return np.int64(at + length)
+
+
+@inlined
+def copy(at: int, source: int, length: int) -> np.int64:
+    """Copy bytes, and read no others; the address behind them. Up to eight bytes at `at` may be written to."""
+    if length >= 8:
+        for place in range(0, length - 8, 8):
+            put(at + place, word(source + place))
+        put(at + length - 8, word(source + length - 8))
+    elif length:
+        put(at, short(source, length))
+    return np.int64(at + length)
+
+
+@inlined
+def short(source: int, length: int) -> np.uint64:
+    """From one to seven bytes as a word, the first in its lowest byte, zeros above; no others are read."""
+    if length >= 4:
+        ends = np.uint64(half(source + length - 4)) << np.uint64(8 * (length - 4))
+        return np.uint64(np.uint64(half(source)) | ends)
+    middle = length >> 1
+    ends = np.uint64(byte(source + length - 1)) << np.uint64(8 * (length - 1))
+    return np.uint64(np.uint64(byte(source)) | (np.uint64(byte(source + middle)) << np.uint64(8 * middle)) | ends)
+
+
+@inlined
+def copy_entry(at: int, places: int, table: int, row: int) -> np.int64:
+    """Copy an entry of a table, whose first word is the address of its bytes and whose others are their offsets; which
+    entry says number `row` (int32) of `places`. Behind its bytes others may be read.
+    """
+    entry = table + 8 * (np.int64(half(places + 4 * row)) + 1)
+    begin = np.int64(word(entry))
+    return np.int64(copy_padded(at, np.int64(word(table)) + begin, np.int64(word(entry + 8)) - begin))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.batch import Batch, Stream
+    from sinks.formats.json import Objects
 
 
 _NAME = "stream"
@@ -49,6 +50,7 @@ class Stdout(Sink):
         self._bytes = 0
         self._texts: frozenset[str] = frozenset()
         self._columns: list[str] = []
+        self._lines: dict[str, Objects] = {}
 
     def _open(self, streams: tuple[Stream, ...], run: Run) -> None:
         for stream in streams:
@@ -63,6 +65,10 @@ class Stdout(Sink):
 
             self._columns, self._texts = _union(streams)
             self._put(heading(self._columns))
+        else:
+            from sinks.formats.json import Objects
+
+            self._lines = {stream.name: Objects({_NAME: stream.name}, b"\n") for stream in streams}
 
     def _write(self, batch: Batch) -> None:
         self._pending.append(batch)
@@ -72,7 +78,7 @@ class Stdout(Sink):
 
         pending, self._pending = self._pending, []
         for group in slices(pending):
-            self._put(self._table(group) if self._csv else _lines(group))
+            self._put(self._table(group) if self._csv else self._text(group)[0])
         self._flush()
 
     def _stage(self, batches: Sequence[Batch], due: NDArray[np.int64]) -> Staged:
@@ -104,6 +110,22 @@ class Stdout(Sink):
             raise Closed from None
         self.blocked += time.monotonic() - began
 
+    def _text(self, group: Sequence[Batch]) -> tuple[memoryview, NDArray[np.int64]]:
+        """The facts of a group as JSON lines in their total order: the whole text, and where in it each begins."""
+        import numpy as np
+        import polars as pl
+
+        from sinks.formats.columns import binary
+        from sinks.merge import order
+
+        if not group:
+            return memoryview(b""), np.zeros(1, dtype=np.int64)
+        texts = [self._lines[batch.stream.name].texts(batch.data) for batch in group]
+        merged = texts[0] if len(texts) == 1 else binary(pl.concat(map(pl.Series, texts))[order(group)])
+        # All the text is one buffer: it is the output.
+        ends = np.frombuffer(merged.buffers()[1], dtype=np.int64)[merged.offset : merged.offset + len(merged) + 1]
+        return memoryview(merged.buffers()[2]), ends
+
     def _table(self, group: list[Batch]) -> bytes:
         import polars as pl
 
@@ -127,33 +149,11 @@ class _Lines(Staged):
 
     def __init__(self, sink: Stdout, batches: Sequence[Batch]) -> None:
         super().__init__(sink, batches)
-        self._text, self._ends = _text(batches)
+        self._text, self._ends = sink._text(batches)
 
     def _send(self, upto: int, first: Sequence[int], last: Sequence[int]) -> None:
         self.sink._put(self._text[self._ends[self.sent] : self._ends[upto]])
         self.sink._flush()
-
-
-def _lines(group: Sequence[Batch]) -> memoryview:
-    return _text(group)[0]
-
-
-def _text(group: Sequence[Batch]) -> tuple[memoryview, NDArray[np.int64]]:
-    """The facts of a group as JSON lines in their total order: the whole text, and where in it each of them begins."""
-    import numpy as np
-    import polars as pl
-
-    from sinks.formats.json import objects
-    from sinks.merge import order
-
-    if not group:
-        return memoryview(b""), np.zeros(1, dtype=np.int64)
-    texts = [objects(batch.data, {_NAME: batch.stream.name}) for batch in group]
-    merged = texts[0] if len(texts) == 1 else pl.concat(texts)[order(group)]
-    # In Arrow's older layout all the text is one buffer: with line ends in it, that buffer is the output.
-    column = (merged + "\n").to_arrow(compat_level=pl.CompatLevel.oldest())
-    ends = np.frombuffer(column.buffers()[1], dtype=np.int64)[column.offset : column.offset + len(column) + 1]
-    return memoryview(column.buffers()[2]), ends
 
 
 def _name(batch: Batch) -> pl.Series:

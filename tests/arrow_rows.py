@@ -77,6 +77,19 @@ def batches(draw, leaves):
     return pa.record_batch(columns).slice(first, draw(st.integers(0, rows - first)))
 
 
+@st.composite
+def columns(draw, leaves):
+    """A batch of one to five columns, cut out of a longer one, in which values come again and again."""
+    kinds = draw(st.lists(st.sampled_from(list(leaves)), min_size=1, max_size=5))
+    count, most = draw(st.integers(1, 40)), 5
+    items = [draw(st.lists(values(kind, leaves), min_size=1, max_size=most)) for kind in kinds]
+    turns = draw(st.randoms(use_true_random=False))
+    arrays = [array([turns.choice(own) for _ in range(count)], kind) for own, kind in zip(items, kinds, strict=True)]
+    first = draw(st.integers(0, count - 1))
+    data = pa.RecordBatch.from_arrays(arrays, [f"c{place}" for place in range(len(arrays))])
+    return data.slice(first, draw(st.integers(1, count - first)))
+
+
 def array(items, kind):
     """Values as an array; dictionaries inside lists and structs too, which pa.array does not make."""
     if pa.types.is_list(kind):

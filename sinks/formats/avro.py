@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from sim.errors import MissingExtra
 from sinks.formats import loading
+from sinks.formats.avro_records import Records, is_single
 from sinks.formats.avro_schema import is_wide, record, wire, wire_type
-from sinks.formats.compiled import Records, is_single
 from sinks.formats.format import NAMESPACE, Format, messages
 from sinks.formats.normal import type_name
 from sinks.formats.pieces import Piece, avro_pieces
@@ -99,7 +99,7 @@ class Avro(Format):
         """The messages by compiled code; None where it is not there, or not made for them."""
         if not self._is_single or not data.num_rows:
             return None
-        kernel = loading.PROCESS.after(data.num_rows)
+        kernel = loading.AVRO.after(data.num_rows)
         if kernel is None:
             return None
         self._compiled = self._compiled or Records(kernel, self._wire.columns)

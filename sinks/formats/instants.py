@@ -30,18 +30,18 @@ def texts(instants: pa.Array) -> pa.Array | None:
         numbers = numbers.fill_null(0)
     times = np.asarray(np.from_dlpack(numbers), np.int64)
     days = times // DAY - int(FIRST.astype(np.int64))
-    dates = _dates()
-    if len(times) and not 0 <= int(days.min()) <= int(days.max()) < len(dates):
+    known = dates()
+    if len(times) and not 0 <= int(days.min()) <= int(days.max()) < len(known):
         return None
-    return _array(_lookup(times % DAY, dates[days]), instants)
+    return _array(_lookup(times % DAY, known[days]), instants)
 
 
-def _lookup(rest: NDArray[np.int64], dates: NDArray[np.bytes_]) -> NDArray[np.void]:
+def _lookup(rest: NDArray[np.int64], day: NDArray[np.bytes_]) -> NDArray[np.void]:
     second = rest // 1_000_000
     micro = (rest - second * 1_000_000).astype(np.int32)
     milli = micro // 1000
     text = np.empty(len(rest), _TEXT)
-    text["day"] = dates
+    text["day"] = day
     text["clock"] = _clock()[second]
     text["milli"] = _thousand()[milli]
     text["micro"] = _thousand()[micro - milli * 1000]
@@ -60,7 +60,8 @@ def _array(text: NDArray[np.void], instants: pa.Array) -> pa.Array:
 
 
 @cache
-def _dates() -> NDArray[np.bytes_]:
+def dates() -> NDArray[np.bytes_]:
+    """The dates from `FIRST` to `UNTIL`, ten bytes each."""
     return np.datetime_as_string(np.arange(FIRST, UNTIL)).astype("S10")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sinks.formats.format import NAMESPACE, messages
+from sinks.formats.format import NAMESPACE
 from sinks.formats.json import Json
 from sinks.formats.normal import LOGICAL, always, description, said, type_name
 from sinks.formats.pieces import Piece, Taken
@@ -52,15 +52,6 @@ class JsonSchema(Json):
         taken = Taken()
         top = _members_apart(self._schema, self.full_name, taken)
         return taken.whole(self.full_name, top)
-
-    def encode(self, data: pa.RecordBatch) -> list[bytes]:
-        """The object of each row of `data`, after the header, in order."""
-        found: list[bytes] = self.values(data).to_pylist() if self.header else super().encode(data)
-        return found
-
-    def values(self, data: pa.RecordBatch) -> pa.Array:
-        """The same messages as one large_binary array."""
-        return messages(super().values(data), self.header)
 
 
 def members(fields: list[pa.Field], always: frozenset[str] = frozenset()) -> Schema:

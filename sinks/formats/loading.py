@@ -11,18 +11,17 @@ from types import ModuleType
 
 LOG = logging.getLogger("datagen.sinks")
 
-ENOUGH = 1_000_000
-"""Facts from which on it is worth it: loading takes 20 ms of a processor, and saves 20 ns a fact."""
-
-ALONE = 25
-"""How many times as many are enough where nothing else has loaded numba: that takes half a second more."""
-
 
 class Loading:
-    """The compiled code of a process: None until it is loaded, and for good where it cannot be had."""
+    """The compiled code of one format in a process: None until it is loaded, and for good where it cannot be had.
 
-    def __init__(self) -> None:
+    `enough` is the number of facts from which on it is worth it, `alone` that where nothing else has loaded numba.
+    """
+
+    def __init__(self, module: str, enough: int, alone: int) -> None:
         self.kernel: ModuleType | None = None
+        self._module = module
+        self._enough, self._alone = enough, alone
         self._facts = 0
         self._lock = Lock()
         self._future: Future[ModuleType] | None = None
@@ -35,7 +34,7 @@ class Loading:
             return self.kernel
         with self._lock:
             self._facts += facts
-            if self._future is None and self._facts >= ENOUGH * (1 if "numba" in sys.modules else ALONE):
+            if self._future is None and self._facts >= (self._enough if "numba" in sys.modules else self._alone):
                 self._begin()
             if self._future is not None and self._future.done():
                 self._take_up(self._future)
@@ -48,7 +47,7 @@ class Loading:
 
     def _begin(self) -> None:
         loader = ThreadPoolExecutor(1, "datagen-compiler")
-        self._future = loader.submit(import_module, "sinks.formats.kernel")
+        self._future = loader.submit(import_module, self._module)
         loader.shutdown(wait=False)
 
     def _take_up(self, future: Future[ModuleType]) -> None:
@@ -57,8 +56,11 @@ class Loading:
             self.kernel = future.result()
         else:
             # Whatever a compiler has to say, it is no reason to end a run that goes well without it.
-            LOG.debug("Avro goes on without compiled code: %s", error)
+            LOG.debug("%s: facts go on without compiled code: %s", self._module, error)
 
 
-PROCESS = Loading()
-"""That of this process."""
+AVRO = Loading("sinks.formats.avro_kernel", 1_000_000, 25_000_000)
+"""Loading takes 20 ms of a processor, numba half a second; it saves 20 ns a fact."""
+
+JSON = Loading("sinks.formats.json_kernel", 500_000, 3_000_000)
+"""Loading takes a tenth of a second, numba half a second; it saves 300 ns a fact."""

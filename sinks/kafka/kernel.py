@@ -17,8 +17,9 @@ import numpy as np
 from numba import cfunc, types
 from numpy.typing import NDArray
 
+from sinks.digits import write
 from sinks.kafka.symbols import PUBLISHED
-from sinks.memory import byte, compiled, count_up, half, put, trailing_zeros, word
+from sinks.memory import byte, compiled, count_up, half, put, word
 
 COLUMN = 4
 """Words about a column: the addresses of its bytes, of its offsets (int64; 0: it is one of int64 numbers) and of its
@@ -46,9 +47,6 @@ _SEED = np.uint32(0x9747B28C)
 _ROOM = 4
 """Words for the text of a number; an argument has as many that librdkafka does not look at."""
 
-_E4, _E8, _E16 = np.uint64(10**4), np.uint64(10**8), np.uint64(10**16)
-_TEXT = np.uint64(int.from_bytes(b"0" * 8, "little"))
-
 _THREE: Any = types.void(types.intp, types.intp, types.intp)
 
 
@@ -65,49 +63,6 @@ _report = _external("report", _THREE)
 @compiled()
 def _is_valid(bits: int, row: int) -> bool:
     return bits == 0 or (np.int64(byte(bits + (row >> 3))) >> (row & 7)) & 1 != 0
-
-
-@compiled()
-def _digits(number: np.uint64) -> np.uint64:
-    """The eight digits of a number below 10^8, a byte each, the first of them in the lowest byte.
-
-    Halved three times, all parts of a word at once, as in Paul Khuong's "How to print integers really fast" (2017);
-    the factors are reciprocals, rounded up.
-    """
-    halves = np.uint64(number // _E4 | (number % _E4) << np.uint64(32))
-    upper = np.uint64((halves * np.uint64(10_486)) >> np.uint64(20)) & np.uint64(0x7F_0000_007F)
-    pairs = upper | (halves - upper * np.uint64(100)) << np.uint64(16)
-    tens = np.uint64((pairs * np.uint64(103)) >> np.uint64(10)) & np.uint64(0x0F_000F_000F_000F)
-    return np.uint64(tens | (pairs - tens * np.uint64(10)) << np.uint64(8))
-
-
-@compiled()
-def _head(address: int, number: np.uint64) -> np.int64:
-    """Write a number below 10^8 without zeros before it; how many digits it has."""
-    digits = _digits(number)
-    # Whatever the number is, its last digit is one.
-    zeros = trailing_zeros(digits | np.uint64(1 << 56)) >> 3
-    put(address, (digits | _TEXT) >> np.uint64(8 * zeros))
-    return np.int64(8 - zeros)
-
-
-@compiled()
-def _write(address: int, number: int) -> np.int64:
-    """Write the decimal text of a number, of up to 20 bytes in 28 that may be written to; its length."""
-    at, size = address, np.uint64(number)
-    if number < 0:
-        put(at, np.uint64(45))
-        at, size = at + 1, np.uint64(0) - size
-    if size < _E8:
-        return np.int64(at - address + _head(at, size))
-    if size < _E16:
-        at += _head(at, size // _E8)
-    else:
-        at += _head(at, size // _E16)
-        put(at, _digits(size // _E8 % _E8) | _TEXT)
-        at += 8
-    put(at, _digits(size % _E8) | _TEXT)
-    return np.int64(at + 8 - address)
 
 
 @compiled()
@@ -160,7 +115,7 @@ def place(
                 if is_low:
                     chosen = np.int64(known[number]) - 1
                 if chosen < 0:
-                    chosen = _partition(room, _write(room, np.int64(number)), count)
+                    chosen = _partition(room, write(room, np.int64(number)), count)
                     if is_low:
                         known[number] = chosen + 1
         partitions[row] = chosen
@@ -185,7 +140,7 @@ def _point(target: int, content: int, offsets: int, bits: int, row: int) -> None
         put(target + 8, np.uint64(np.int64(word(offsets + 8 * row + 8)) - begin))
     else:
         put(target, np.uint64(target + 16))
-        put(target + 8, np.uint64(_write(target + 16, np.int64(word(content + 8 * row)))))
+        put(target + 8, np.uint64(write(target + 16, np.int64(word(content + 8 * row)))))
 
 
 @compiled(

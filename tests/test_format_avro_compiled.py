@@ -1,23 +1,22 @@
-"""Avro by compiled code: the same bytes as the libraries write, from the fact on at which it is worth loading."""
+"""Avro by compiled code: the same bytes as the libraries write."""
 
 import io
-import subprocess
-import sys
-from pathlib import Path
 
 import fastavro
 import numpy as np
 import pyarrow as pa
 import pytest
-from arrow_rows import LEAVES, array, values
+from arrow_rows import LEAVES, array, columns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.batch import Stream
 from sinks import open_sink
-from sinks.formats import kernel, loading
+from sinks.formats import avro_kernel as kernel
+from sinks.formats import loading
 from sinks.formats.avro import Avro
-from sinks.formats.compiled import SHORT, Records, is_single
+from sinks.formats.avro_records import Records, is_single
+from sinks.formats.buffers import SHORT
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream, typed_stream
 
 EDGES = [0, -1, 63, 64, -64, -65, *(sign * 2**bits + by for bits in range(6, 63) for sign in (1, -1) for by in (-1, 0))]
@@ -27,9 +26,10 @@ TEXTS = {pa.binary(): st.binary(max_size=20), pa.large_binary(): st.binary(max_s
 SINGLE = {kind: items for kind, items in LEAVES.items() if kind != pa.uint64()} | TEXTS
 
 
-@pytest.fixture(autouse=True)
-def begun_anew(monkeypatch):
-    monkeypatch.setattr(loading, "PROCESS", loading.Loading())
+def with_kernel(monkeypatch, found):
+    known = loading.Loading("", 0, 0)
+    known.kernel, known._wanted = found, False
+    monkeypatch.setattr(loading, "AVRO", known)
 
 
 def stream_of(data):
@@ -49,20 +49,8 @@ def assert_same_bytes(data):
         assert found.equals(form.values(data))
 
 
-@st.composite
-def rows(draw):
-    kinds = draw(st.lists(st.sampled_from(list(SINGLE)), min_size=1, max_size=5))
-    count, most = draw(st.integers(1, 40)), 5
-    items = [draw(st.lists(values(kind, SINGLE), min_size=1, max_size=most)) for kind in kinds]
-    turns = draw(st.randoms(use_true_random=False))
-    columns = [array([turns.choice(own) for _ in range(count)], kind) for own, kind in zip(items, kinds, strict=True)]
-    first = draw(st.integers(0, count - 1))
-    data = pa.RecordBatch.from_arrays(columns, [f"c{place}" for place in range(len(columns))])
-    return data.slice(first, draw(st.integers(1, count - first)))
-
-
 @settings(max_examples=150)
-@given(rows())
+@given(columns(SINGLE))
 def test_whatever_is_written_is_what_the_libraries_write(data):
     assert_same_bytes(data)
 
@@ -152,8 +140,7 @@ def test_records_with_decimals_and_records_inside_are_not_for_compiled_code():
 def test_such_records_are_written_by_the_libraries_although_compiled_code_is_there(monkeypatch):
     batch = sample_batch(typed_stream(), 100)
     before = Avro(typed_stream()).values(batch.data)
-    monkeypatch.setattr(loading.PROCESS, "kernel", kernel)
-    monkeypatch.setattr(loading.PROCESS, "_wanted", False)
+    with_kernel(monkeypatch, kernel)
     assert Avro(typed_stream()).values(batch.data).equals(before)
 
 
@@ -163,53 +150,9 @@ def test_one_long_text_does_not_make_room_for_as_many_of_it_as_there_are_facts()
     assert records._fields[0].column(column).room < 5000 + 1000 * 16
 
 
-def test_compiled_code_is_loaded_after_many_facts_and_changes_no_byte(monkeypatch):
-    monkeypatch.setattr(loading, "ENOUGH", 250)
-    batch, form = sample_batch(simple_stream(), 100), Avro(simple_stream())
-    form.header = form.framing(3)
-    first = [form.values(batch.data) for _ in range(2)]
-    assert loading.PROCESS._future is None
-    loading.PROCESS.after(50)
-    loading.PROCESS.wait()
-    then = form.values(batch.data)
-    assert form._compiled is not None
-    assert all(then.equals(values) for values in first)
-
-
-def test_where_nothing_else_has_loaded_numba_it_takes_many_more_facts(monkeypatch):
-    monkeypatch.delitem(sys.modules, "numba", raising=False)
-    asked = loading.Loading()
-    asked.after(loading.ENOUGH * loading.ALONE - 1)
-    assert asked._future is None
-
-
-def test_small_runs_do_not_load_it():
-    code = (
-        "import sys; from sinks.formats.avro import Avro; from sinks.samples import sample_batch, simple_stream\n"
-        "form = Avro(simple_stream()); form.values(sample_batch(simple_stream(), 50).data)\n"
-        "print([name for name in ('numba', 'sinks.formats.kernel') if name in sys.modules])"
-    )
-    root = Path(__file__).parent.parent
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert run.stdout.strip() == "[]"
-
-
-def test_without_numba_everything_goes_on_as_before(monkeypatch):
-    monkeypatch.setattr(loading, "ENOUGH", 0)
-    monkeypatch.setattr(loading, "ALONE", 0)
-    monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "sinks.formats.kernel")
-    batch, form = sample_batch(simple_stream(), 100), Avro(simple_stream())
-    first = form.values(batch.data)
-    loading.PROCESS.wait()
-    assert form.values(batch.data).equals(first)
-    assert isinstance(loading.PROCESS._future.exception(), ImportError)
-    assert form._compiled is None
-
-
 def test_files_have_the_same_bytes_either_way(tmp_path, monkeypatch):
     for name, found in (("without", None), ("with", kernel)):
-        loading.PROCESS.kernel, loading.PROCESS._wanted = found, False
+        with_kernel(monkeypatch, found)
         sink = open_sink(f"avro:{tmp_path / name}")
         sink.open([simple_stream()], sample_run())
         sink.write(sample_batch(simple_stream(), 9000))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.memory import byte, compiled, half, leading_zeros, put, word
+from sinks.memory import bit, compiled, copy, copy_entry, copy_padded, half, inlined, leading_zeros, put, word
 
 COLUMN = 6
 """Words about a column: what it holds; the addresses of its values, of their offsets or of the table that they point
@@ -35,16 +35,8 @@ _W7, _W35 = np.uint64(0x007F007F007F007F), np.uint64(0x3F803F803F803F80)
 _MORE = np.uint64(0x8080808080808080)
 _ONE, _FULL = np.uint64(1), np.uint64(2**56)
 
-_inlined = compiled(inline="always")
-"""For the parts of the loop: a call would take as long as what it is for."""
 
-
-@_inlined
-def _bit(bits: int, row: int) -> np.int64:
-    return (np.int64(byte(bits + (row >> 3))) >> (row & 7)) & 1
-
-
-@_inlined
+@inlined
 def _number(at: int, value: np.int64) -> np.int64:
     """Write a `long`: zigzag, then seven bits a byte, the lowest first; the address behind it.
 
@@ -66,37 +58,12 @@ def _number(at: int, value: np.int64) -> np.int64:
     return np.int64(at + 9 + np.int64(is_long))
 
 
-@_inlined
-def _padded(at: int, source: int, length: int) -> np.int64:
-    """Copy bytes behind which others may be read."""
-    for place in range(0, length, 8):
-        put(at + place, word(source + place))
-    return np.int64(at + length)
-
-
-@_inlined
-def _exact(at: int, source: int, length: int) -> np.int64:
-    """Copy bytes, and read no others; the address behind them."""
-    if length >= 8:
-        for place in range(0, length - 8, 8):
-            put(at + place, word(source + place))
-        put(at + length - 8, word(source + length - 8))
-    elif length >= 4:
-        ends = np.uint64(half(source + length - 4)) << np.uint64(8 * (length - 4))
-        put(at, np.uint64(half(source)) | ends)
-    elif length:
-        middle = length >> 1
-        ends = np.uint64(byte(source + length - 1)) << np.uint64(8 * (length - 1))
-        put(at, np.uint64(byte(source)) | (np.uint64(byte(source + middle)) << np.uint64(8 * middle)) | ends)
-    return np.int64(at + length)
-
-
-@_inlined
+@inlined
 def _text(at: int, source: int, length: int) -> np.int64:
-    return np.int64(_exact(_number(at, np.int64(length)), source, length))
+    return np.int64(copy(_number(at, np.int64(length)), source, length))
 
 
-@_inlined
+@inlined
 def _cell(at: int, kind: int, content: int, others: int, row: int) -> np.int64:
     """Write one value that is there; the address behind it."""
     if kind == BIG:
@@ -110,21 +77,13 @@ def _cell(at: int, kind: int, content: int, others: int, row: int) -> np.int64:
         put(at, np.uint64(half(content + 4 * row)))
         return np.int64(at + 4)
     if kind == FLAG:
-        put(at, np.uint64(_bit(content, row)))
+        put(at, np.uint64(bit(content, row)))
         return np.int64(at + 1)
     if kind == TEXT:
         begin = np.int64(np.int32(half(others + 4 * row)))
         return np.int64(_text(at, content + begin, np.int64(np.int32(half(others + 4 * row + 4))) - begin))
     begin = np.int64(word(others + 8 * row))
     return np.int64(_text(at, content + begin, np.int64(word(others + 8 * row + 8)) - begin))
-
-
-@_inlined
-def _from_table(at: int, places: int, table: int, row: int) -> np.int64:
-    """Copy a cell of a table, whose first word is the address of its bytes and whose others are their offsets."""
-    entry = table + 8 * (np.int64(half(places + 4 * row)) + 1)
-    begin = np.int64(word(entry))
-    return np.int64(_padded(at, np.int64(word(table)) + begin, np.int64(word(entry + 8)) - begin))
 
 
 @compiled("int64(int64[:, ::1], uint8[::1], int64, int64[::1])")
@@ -138,15 +97,15 @@ def write(columns: NDArray[np.int64], header: NDArray[np.uint8], target: int, of
     source = np.int64(header.ctypes.data)
     for row in range(len(offsets) - 1):
         offsets[row] = at - target
-        at = _padded(at, source, before)
+        at = copy_padded(at, source, before)
         for number in range(len(columns)):
             kind, content, others = columns[number, 0], columns[number, 1], columns[number, 2]
             bits, place, union = columns[number, 3], columns[number, 4] + row, columns[number, 5]
-            if bits and not _bit(bits, place):
+            if bits and not bit(bits, place):
                 put(at, np.uint64(0))
                 at += 1
             elif kind == CELLS:
-                at = _from_table(at, content, others, place)
+                at = copy_entry(at, content, others, place)
             else:
                 put(at, np.uint64(2))
                 at = _cell(at + union, kind, content, others, place)
