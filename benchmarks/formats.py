@@ -3,7 +3,8 @@
     python benchmarks/formats.py [--quick] [--json]
 
 Each way is what the Kafka sink does to a slice of facts before it hands them to the client: envelope, value, key,
-timestamp and headers. The bare encoders of the formats, without any of that, stand beside it.
+timestamp and headers. Values in JSON and Avro are written by compiled code, as after many facts with the extra `fast`,
+and beside it as without that extra. The bare encoders of the formats, without the rest, stand beside it, too.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from sim import compile_scenario, load, simulate
 from sim.batch import Batch, Stream
 from sim.model.model import Model
 from sinks import Run
-from sinks.formats import Format, find
+from sinks.formats import Format, find, loading
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.messages import Encoder
 from sinks.kafka.partitions import Partitions
@@ -36,6 +38,8 @@ FACTS = 1_000_000
 QUICK = 150_000
 PARTITIONS = 4
 BARE = ("json", "avro", "protobuf", "csv")
+COMPILED = (loading.JSON, loading.AVRO)
+COMPILED_FORMS = ("json", "avro")
 WAYS = {
     "json": "format=json",
     "avro": "format=avro",
@@ -84,14 +88,44 @@ def alone(made: dict[str, Format], batches: list[Batch]) -> None:
         made[batch.stream.name].encode(batch.data)
 
 
+@contextmanager
+def without_extra() -> Iterator[None]:
+    """As where the compiled code cannot be had."""
+    kernels = [known.kernel for known in COMPILED]
+    for known in COMPILED:
+        known.kernel = None
+    yield
+    for known, kernel in zip(COMPILED, kernels, strict=True):
+        known.kernel = kernel
+
+
+def load_extra() -> None:
+    """As after many facts."""
+    for known in COMPILED:
+        known.after(10**9)
+        known.wait()
+        if known.after(0) is None:
+            raise RuntimeError("the compiled code cannot be loaded: pip install 'datagen[fast]'")
+
+
+def slow(made: dict[str, Encoder], batches: list[Batch]) -> None:
+    """Make all messages without compiled code, and drop them."""
+    with without_extra():
+        whole(made, batches)
+
+
 def measure(quick: bool) -> dict[str, Any]:
     """Facts per second for each way."""
+    load_extra()
     model = compile_scenario(load("storefront"))
     batches = groups(model, QUICK if quick else FACTS)
     facts = sum(map(len, batches))
     tasks: dict[str, Callable[[], float]] = {
         name: partial(timed, partial(whole, encoders(model, query), batches)) for name, query in WAYS.items()
     }
+    for name in COMPILED_FORMS:
+        made = encoders(model, WAYS[name])
+        tasks[f"{name}, without the extra"] = partial(timed, partial(slow, made, batches))
     for name in BARE:
         tasks[f"{name}, values alone"] = partial(timed, partial(alone, _formats(model.streams, name), batches))
     rates = {name: round(facts / median(seconds)) for name, seconds in interleaved(tasks).items()}

@@ -16,7 +16,7 @@ from sinks.formats import json_kernel as kernel
 from sinks.formats import loading
 from sinks.formats.columns import binary
 from sinks.formats.json import Json, Objects, objects
-from sinks.formats.json_objects import Written
+from sinks.formats.json_objects import Written, taken_apart
 from sinks.formats.json_schema import JsonSchema
 from sinks.samples import SPAN, START, sample_batch, sample_run, typed_stream
 
@@ -30,13 +30,24 @@ FIRST, UNTIL = (
 
 
 def writer(data, first=None, header=b"", tail=b""):
-    return Written(kernel, data.schema.names, objects, first or {}, header, tail)
+    return Written(kernel, taken_apart(data)[0], objects, first or {}, header, tail)
+
+
+def written(data):
+    return writer(data).values(taken_apart(data)[1])
 
 
 def assert_same_bytes(data):
-    found = writer(data).values(data)
+    found = written(data)
     found.validate(full=True)
     assert found.to_pylist() == binary(objects(data)).to_pylist()
+
+
+def loaded(found=kernel):
+    """The compiled code as after many facts, or as where it cannot be had."""
+    known = loading.Loading("", 0, 0)
+    known.kernel, known._wanted = found, False
+    return known
 
 
 def compiled_alone(monkeypatch):
@@ -57,6 +68,34 @@ def test_lists_and_structs_are_written_too(data):
         assert_same_bytes(data)
 
 
+def test_structs_are_taken_apart_where_all_of_them_are_there(monkeypatch):
+    compiled_alone(monkeypatch)
+    inner = pa.array([{"x": {"y": 1, "z": "a"}, "b": True}, {"x": {"y": None, "z": "b"}, "b": None}] * 3)
+    numbers = pa.array(range(6))
+    data = pa.record_batch({"id": numbers, "data": inner, "n": numbers, "last": inner}).slice(1, 4)
+    assert written(data).to_pylist() == binary(objects(data)).to_pylist()
+
+
+@pytest.mark.parametrize("deep", range(1, 8))
+def test_structs_may_stand_in_each_other(deep):
+    rows = [1, None, 3]
+    for _ in range(deep):
+        rows = [{"a": row} for row in rows]
+    data = pa.record_batch({"s": pa.array(rows)})
+    assert_same_bytes(data)
+    found = writer(data, {"stream": "s"}, b"12345", b"\n").values(taken_apart(data)[1])
+    assert found.to_pylist() == [b"12345" + text.encode() + b"\n" for text in objects(data, {"stream": "s"})]
+
+
+def test_whether_structs_are_missing_may_change(monkeypatch):
+    monkeypatch.setattr(loading, "JSON", loaded())
+    made = Objects()
+    whole, holed = pa.array([{"a": 1}, {"a": 2}]), pa.array([{"a": 1}, None])
+    for column in (whole, holed, holed, whole):
+        data = pa.record_batch({"n": pa.array([1, 2]), "s": column})
+        assert made.texts(data).to_pylist() == [text.encode() for text in objects(data)]
+
+
 @settings(max_examples=300)
 @given(st.lists(st.integers(-(10**17), 10**17), min_size=1), st.integers(-3, 12))
 def test_fractions_of_any_number_of_decimals_are_written(units, decimals):
@@ -70,7 +109,7 @@ def test_few_decimals_are_written_by_compiled_code(monkeypatch, decimals):
     sizes = np.round(drawn * np.tile([1, -1], 2500), decimals)
     sizes[:6] = 0.0, -0.0, np.nan, np.inf, -np.inf, 1.0
     data = pa.record_batch({"x": pa.array(sizes)})
-    found = writer(data).values(data).to_pylist()
+    found = written(data).to_pylist()
     assert found == binary(objects(data)).to_pylist()
     read = [json.loads(text)["x"] for text in found]
     assert read == [float(size) if np.isfinite(size) else None for size in sizes]
@@ -83,7 +122,7 @@ def test_more_decimals_than_those_of_the_first_rows_are_found_when_they_come(mon
     data = pa.record_batch({"x": pa.array(sizes)})
     made = writer(data)
     for part in (data.slice(0, 100), data, data.slice(0, 100)):
-        assert made.values(part).to_pylist() == binary(objects(part)).to_pylist()
+        assert made.values(part.columns).to_pylist() == binary(objects(part)).to_pylist()
 
 
 @pytest.mark.parametrize("late", [1e15, 1e300, 0.1 + 0.2, 1e-7, 0.000001, -1e16, 5e-324])
@@ -93,7 +132,7 @@ def test_fractions_that_need_more_are_left_to_polars_from_then_on(late):
     assert_same_bytes(data)
     made = writer(data)
     for part in (data.slice(0, 9), data, data.slice(3, 9)):
-        assert made.values(part).to_pylist() == binary(objects(part)).to_pylist()
+        assert made.values(part.columns).to_pylist() == binary(objects(part)).to_pylist()
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
@@ -110,7 +149,7 @@ def test_text_with_nothing_to_escape_is_written_by_compiled_code(monkeypatch, le
     compiled_alone(monkeypatch)
     texts = ["a" * before + letter + "z" * behind for before in range(18) for behind in range(18)]
     data = pa.record_batch({"t": pa.array(texts)})
-    assert [json.loads(text)["t"] for text in writer(data).values(data).to_pylist()] == texts
+    assert [json.loads(text)["t"] for text in written(data).to_pylist()] == texts
 
 
 def test_texts_that_repeat_are_escaped_once():
@@ -127,7 +166,7 @@ def test_dictionaries_may_change_from_batch_to_batch():
     ]
     made = writer(parts[0])
     for data in [*parts, parts[-1]]:
-        assert made.values(data).to_pylist() == binary(objects(data)).to_pylist()
+        assert made.values(data.columns).to_pylist() == binary(objects(data)).to_pylist()
 
 
 @pytest.mark.parametrize("edge", [FIRST, FIRST + DAY, 0, UNTIL - DAY, UNTIL])
@@ -136,7 +175,7 @@ def test_instants_are_those_of_the_standard_library_on_both_sides_of_the_table(e
     times = (edge + np.concatenate([drawn, [-DAY, -1, 0, 1, DAY - 1]])).tolist()
     data = pa.record_batch({"at": pa.array(times, TIME_TYPE)})
     assert_same_bytes(data)
-    read = [json.loads(text)["at"] for text in writer(data).values(data).to_pylist()]
+    read = [json.loads(text)["at"] for text in written(data).to_pylist()]
     instants = [datetime(1970, 1, 1) + timedelta(microseconds=time) for time in times]
     assert read == [f"{instant.isoformat(timespec='microseconds')}Z" for instant in instants]
 
@@ -145,7 +184,7 @@ def test_instants_are_those_of_the_standard_library_on_both_sides_of_the_table(e
 def test_instants_of_the_table_are_written_by_compiled_code(monkeypatch, inside):
     compiled_alone(monkeypatch)
     data = pa.record_batch({"at": pa.array([inside, None], TIME_TYPE)})
-    assert writer(data).values(data).to_pylist() == binary(objects(data)).to_pylist()
+    assert written(data).to_pylist() == binary(objects(data)).to_pylist()
 
 
 @pytest.mark.parametrize(
@@ -169,20 +208,18 @@ def test_there_is_room_for_the_longest_of_everything(kind, longest, missing):
     column = column.dictionary_encode().cast(kind) if plain != kind else column
     data = pa.record_batch({"a long name": column})
     room = writer(data)._members[0].column(data.column(0)).room
-    assert sum(len(text) - 1 for text in writer(data).values(data).to_pylist()) <= room
+    assert sum(len(text) - 1 for text in written(data).to_pylist()) <= room
 
 
 def test_names_members_before_and_what_stands_around_are_those_of_polars():
     data = pa.record_batch({'a "name"\n\\é': pa.array([1, 2]), "b": pa.array(["x", None])})
     first = {"stream": 'or"der', "n": "ü"}
-    found = writer(data, first, b"\0\0\0\0\7", b"\n").values(data).to_pylist()
+    found = writer(data, first, b"\0\0\0\0\7", b"\n").values(data.columns).to_pylist()
     assert found == [b"\0\0\0\0\7" + text.encode() + b"\n" for text in objects(data, first)]
 
 
 def test_the_columns_and_the_header_may_change(monkeypatch):
-    known = loading.Loading("", 0, 0)
-    known.kernel, known._wanted = kernel, False
-    monkeypatch.setattr(loading, "JSON", known)
+    monkeypatch.setattr(loading, "JSON", loaded())
     made = Objects()
     one, other = pa.record_batch({"a": pa.array([1])}), pa.record_batch({"a": pa.array([1]), "b": pa.array([2])})
     for data, header in ((one, b""), (other, b""), (other, b"12345"), (one, b"")):
@@ -195,9 +232,7 @@ def test_both_formats_are_the_same_either_way(monkeypatch, form):
     stream = Stream("s", data.schema, "id", "id")
     made = []
     for found in (None, kernel):
-        known = loading.Loading("", 0, 0)
-        known.kernel, known._wanted = found, False
-        monkeypatch.setattr(loading, "JSON", known)
+        monkeypatch.setattr(loading, "JSON", loaded(found))
         one = form(stream)
         one.header = bytes(range(5)) if one.language else b""
         made.append((one.values(data).to_pylist(), one.encode(data)))
@@ -208,9 +243,7 @@ def test_both_formats_are_the_same_either_way(monkeypatch, form):
 def test_lines_are_the_same_either_way(monkeypatch, capfdbinary):
     streams, printed = [typed_stream(), typed_stream("other")], []
     for found in (None, kernel):
-        known = loading.Loading("", 0, 0)
-        known.kernel, known._wanted = found, False
-        monkeypatch.setattr(loading, "JSON", known)
+        monkeypatch.setattr(loading, "JSON", loaded(found))
         sink = open_sink("stdout:")
         sink.open(streams, sample_run())
         for stream in streams:

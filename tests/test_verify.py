@@ -16,7 +16,7 @@ from sim.cli.main import app
 from sim.cli.recorded.forms import of_data
 from sinks.decoding import Decoder
 from sinks.decoding.decoder import Writing
-from sinks.formats.json import Json
+from sinks.formats.json import Json, Objects
 from sinks.kafka.mock import MockBroker
 from sinks.samples import sample_batch, sample_run, typed_stream
 
@@ -233,10 +233,10 @@ def test_messages_say_what_the_facts_say_whoever_has_written_them():
     batch = sample_batch(stream, 200)
     values = Json(stream).encode(batch.data)
     again = [json.dumps(dict(reversed(json.loads(value).items())), indent=1).encode() for value in values]
-    expected = of_data(batch.data, stream, ["count"]).rows
+    expected = of_data(batch.data, stream, ["count"], Objects()).rows
     for written in (values, again):
         read = Decoder(Writing(), stream, sample_run()).decode(written).data
-        assert of_data(read, stream, ["count"]).rows.equals(expected)
+        assert of_data(read, stream, ["count"], Objects()).rows.equals(expected)
 
 
 @pytest.mark.parametrize(

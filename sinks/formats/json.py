@@ -16,7 +16,7 @@ import pyarrow as pa
 from sinks.formats import loading
 from sinks.formats.columns import binary, frame, plain
 from sinks.formats.format import NAMESPACE, Format, messages
-from sinks.formats.json_objects import Written
+from sinks.formats.json_objects import Written, taken_apart
 
 if TYPE_CHECKING:
     from sim.batch import Stream
@@ -64,9 +64,10 @@ class Objects:
         if kernel is None:
             found = objects(data, self._first)
             return messages(binary(found + self._tail.decode() if self._tail else found), header)
-        if self._written is None or not self._written.is_for(data, header):
-            self._written = Written(kernel, data.schema.names, objects, self._first, header, self._tail)
-        return self._written.values(data)
+        shape, leaves = taken_apart(data)
+        if self._written is None or not self._written.is_for(shape, header):
+            self._written = Written(kernel, shape, objects, self._first, header, self._tail)
+        return self._written.values(leaves)
 
 
 def objects(data: pa.RecordBatch, first: Mapping[str, str] | None = None) -> pl.Series:

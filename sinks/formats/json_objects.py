@@ -1,9 +1,9 @@
 """JSON objects by compiled code: says where Arrow has the columns, and has all objects written in one go.
 
 Numbers, fractions of a few decimals, instants, booleans and text are written there. Text that repeats is written once,
-and then copied for every fact that has it. What else there is (structs, lists, fractions with all their digits, text
-with characters to be escaped), polars makes text of, column by column, and the code copies it. The bytes are those of
-`json.objects`.
+and then copied for every fact that has it; structs are taken apart. What else there is (lists, fractions with all their
+digits, text with characters to be escaped), polars makes text of, column by column, and the code copies it. The bytes
+are those of `json.objects`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,13 @@ from sinks.formats.buffers import Cells, Column, address, joined, length, places
 Objects = Callable[[pa.RecordBatch], pl.Series]
 """The JSON text of each row."""
 
+Shape = tuple[tuple[str, "Shape | None"], ...]
+"""The names of members, each with the shape of what is in it where that is an object, too."""
+
+_DEEP = 3
+"""How many objects may stand in each other: what stands behind the last leaf must fit a word."""
+
+
 _BEFORE, _BEHIND = b'{"v":', b"}"
 _FEW = 1000
 """Rows from which the number of decimals is guessed."""
@@ -41,50 +48,78 @@ _SMALLER = (pa.int8(), pa.int16(), pa.int32(), pa.uint8(), pa.uint16(), pa.uint3
 
 
 class Written:
-    """Writes objects by the compiled code of `kernel`, each behind `header` and before `tail`, of seven bytes at most.
+    """Writes objects by the compiled code of `kernel`, each behind `header` and before `tail`, of four bytes at most.
 
-    `names` are those of the members, `first` members with texts before them, the same in every object; `objects` makes
-    text of what the kernel does not know.
+    `shape` is that of the facts; `first` are members with texts before theirs, the same in every object; `objects`
+    makes text of what the kernel does not know.
     """
 
     def __init__(
         self,
         kernel: ModuleType,
-        names: Sequence[str],
+        shape: Shape,
         objects: Objects,
         first: Mapping[str, str],
         header: bytes = b"",
         tail: bytes = b"",
     ) -> None:
         self._kernel = kernel
-        self._for = (list(names), header)
-        constants = "".join(f"{_text(name)}:{_text(text)}," for name, text in first.items())
-        beginnings = [header + b"{" + constants.encode(), *[b","] * (len(names) - 1)]
-        self._members = [
-            _Member(kernel, beginning + _text(name).encode() + b":", objects)
-            for name, beginning in zip(names, beginnings, strict=True)
-        ]
-        self._end = b"}" + tail
+        self._for = (shape, header)
+        opening = "{" + "".join(f"{_text(name)}:{_text(text)}," for name, text in first.items())
+        before, *others, end = _around(shape)
+        texts = [header + (opening + before[1:]).encode(), *map(str.encode, others)]
+        self._members = [_Member(kernel, text, objects) for text in texts]
+        self._end = end.encode() + tail
 
-    def is_for(self, data: pa.RecordBatch, header: bytes) -> bool:
-        """Whether it writes facts with the columns of `data` behind `header`."""
-        return self._for == (data.schema.names, header)
+    def is_for(self, shape: Shape, header: bytes) -> bool:
+        """Whether it writes facts of this shape behind `header`."""
+        return self._for == (shape, header)
 
-    def values(self, data: pa.RecordBatch) -> pa.Array:
-        """The object of each row: a large_binary array."""
-        offsets = np.empty(data.num_rows + 1, np.int64)
+    def values(self, leaves: Sequence[pa.Array]) -> pa.Array:
+        """The object of each row of the `leaves`: a large_binary array."""
+        rows = len(leaves[0])
+        offsets = np.empty(rows + 1, np.int64)
         end = np.uint64(int.from_bytes(self._end, "little"))
         while True:
-            columns = [own.column(values) for own, values in zip(self._members, data.columns, strict=True)]
-            room = sum(column.room for column in columns) + data.num_rows * len(self._end) + self._kernel.SLACK
+            columns = [own.column(values) for own, values in zip(self._members, leaves, strict=True)]
+            room = sum(column.room for column in columns) + rows * len(self._end) + self._kernel.SLACK
             # Arrow's own memory, which it uses again: new pages from the system would take a tenth of the time.
             target = pa.allocate_buffer(room)
             words = np.array([column.words for column in columns], np.int64)
             size = self._kernel.write(words, end, len(self._end), target.address, offsets)
             if size >= 0:
-                return joined(data.num_rows, offsets, target, size)
+                return joined(rows, offsets, target, size)
             refused = -1 - size
-            self._members[refused].refuse(data.column(refused))
+            self._members[refused].refuse(leaves[refused])
+
+
+def taken_apart(data: pa.RecordBatch) -> tuple[Shape, list[pa.Array]]:
+    """The shape of facts, and the columns at its leaves: structs are taken apart where all of them are there."""
+    return _apart(data.schema.names, data.columns, _DEEP)
+
+
+def _apart(names: Sequence[str], columns: Sequence[pa.Array], deep: int) -> tuple[Shape, list[pa.Array]]:
+    shape: list[tuple[str, Shape | None]] = []
+    leaves: list[pa.Array] = []
+    for name, values in zip(names, columns, strict=True):
+        inner, own = None, [values]
+        if deep and pa.types.is_struct(values.type) and values.type.num_fields and not values.null_count:
+            inner, own = _apart([part.name for part in values.type], values.flatten(), deep - 1)
+        shape.append((name, inner))
+        leaves += own
+    return tuple(shape), leaves
+
+
+def _around(shape: Shape) -> list[str]:
+    """What stands before the first leaf, between each two of them, and behind the last one."""
+    found = ["{"]
+    for place, (name, inner) in enumerate(shape):
+        found[-1] += f"{',' if place else ''}{_text(name)}:"
+        before, *others = [""] * 2 if inner is None else _around(inner)
+        found[-1] += before
+        found += others
+    found[-1] += "}"
+    return found
 
 
 class _Member:

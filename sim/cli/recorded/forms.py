@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.batch import TIME, Stream
 from sinks.damage import PADDING
-from sinks.formats.json import objects
+from sinks.formats.json import Objects
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.fZ"
 
@@ -64,6 +64,7 @@ def of_data(
     data: pa.RecordBatch,
     stream: Stream,
     sums: Sequence[str],
+    objects: Objects,
     sequence: int = 0,
     clocks: Clocks | None = None,
     unreadable: int = 0,
@@ -71,13 +72,13 @@ def of_data(
 ) -> Chunk:
     """Facts as Arrow data; columns that the stream does not have do not count, those that are missing are null.
 
-    `sizes` are the bytes of the messages that held them.
+    `objects` are those of the stream, whose digests are kept; `sizes` are the bytes of the messages that held them.
     """
     clocks = clocks or Clocks()
     beside = {name: pl.Series(data.column(name)) for name in clocks.names if name in data.schema.names}
     data = _shaped(data, stream)
     columns = {name: pl.Series(name, data.column(name)) for name in sums}
-    text = objects(data)
+    text = pl.Series(objects.texts(data), dtype=pl.Binary)
     rows = pl.DataFrame(
         {
             "id": pl.Series(data.column(stream.id)),
@@ -122,7 +123,7 @@ def _readable(chunk: Chunk) -> Chunk:
 
 def _large(sizes: NDArray[np.int64], text: pl.Series) -> pl.Series:
     """Whether messages are longer than the facts that they hold need, by half of what damage adds or more."""
-    return pl.Series(sizes - text.str.len_bytes().cast(pl.Int64).to_numpy() >= PADDING // 2)
+    return pl.Series(sizes - text.bin.size().cast(pl.Int64).to_numpy() >= PADDING // 2)
 
 
 def _shaped(batch: pa.RecordBatch, stream: Stream) -> pa.RecordBatch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from sim.cli.recorded.forms import Chunk, Clocks, of_data, of_text
 from sim.errors import ParameterError, SinkError
 from sinks import manifest
 from sinks.formats.csv import cells
+from sinks.formats.json import Objects
 from sinks.target import Options, Target
 from sinks.words import nearest
 
@@ -43,6 +45,10 @@ class Source(ABC):
 
     run: Run | None = None
 
+    def __init__(self) -> None:
+        self.objects: defaultdict[str, Objects] = defaultdict(Objects)
+        """What facts are as text, by stream."""
+
     def begin(self, run: Run) -> None:
         """Make ready for the facts of a run."""
         self.run = run
@@ -53,7 +59,7 @@ class Source(ABC):
 
     def truth(self, data: pa.RecordBatch, stream: Stream, sums: Sequence[str]) -> Chunk:
         """Facts as they happened, in the form in which they would be read back."""
-        return of_data(data, stream, sums)
+        return of_data(data, stream, sums, self.objects[stream.name])
 
     def faint(self, stream: Stream) -> Sequence[str]:
         """Columns that may read the same whether null or not."""
@@ -75,6 +81,7 @@ class Files(Source):
     kind = ""
 
     def __init__(self, target: Target) -> None:
+        super().__init__()
         Options(target).finish()
         self.root = Path(target.location)
         if not self.root.is_dir():
@@ -103,7 +110,7 @@ class Parquet(Files):
         try:
             with parquet.ParquetFile(path) as opened:
                 for batch in opened.iter_batches():
-                    yield of_data(batch, stream, sums, sequence, self.clocks)
+                    yield of_data(batch, stream, sums, self.objects[stream.name], sequence, self.clocks)
         except (pa.ArrowException, OSError) as error:
             raise SinkError(f"{path}: {error}") from error
 
@@ -140,6 +147,7 @@ class Kafka(Source):
     def __init__(self, target: Target) -> None:
         from sinks.kafka.reading import FactTopics
 
+        super().__init__()
         self._topics = FactTopics(target)
         self._decoders: dict[str, Decoder] = {}
 
@@ -153,12 +161,13 @@ class Kafka(Source):
         for taken in self._topics.taken(self._decoder(stream), run, headers=self.clocks.since == DUE):
             facts, partition = taken.decoded, taken.records.partition
             sizes = sizes_of(taken.records.values)[facts.places]
-            chunk = of_data(facts.data, stream, sums, partition, unreadable=len(facts.unreadable), sizes=sizes)
+            objects, lost = self.objects[stream.name], len(facts.unreadable)
+            chunk = of_data(facts.data, stream, sums, objects, partition, unreadable=lost, sizes=sizes)
             yield replace(chunk, waits=self._waits(taken, chunk.rows["time"])) if self.clocks.arrived else chunk
 
     def truth(self, data: pa.RecordBatch, stream: Stream, sums: Sequence[str]) -> Chunk:
         """Facts as far as the format and the envelope have a place for them."""
-        return of_data(self._decoder(stream).as_read(data), stream, sums)
+        return of_data(self._decoder(stream).as_read(data), stream, sums, self.objects[stream.name])
 
     def faint(self, stream: Stream) -> Sequence[str]:
         """Lists in Protobuf, which are empty where they are null."""
