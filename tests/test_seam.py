@@ -39,6 +39,17 @@ def test_the_past_of_a_live_schedule_leaves_at_once_and_the_rest_when_its_time_h
     assert (part.due * 1e6 == sorted(time for times in part.window.times for time in times)).all()
 
 
+def test_what_a_live_schedule_is_behind_with_leaves_in_few_slices_and_the_rest_in_small_ones():
+    (window,) = list(windows(fake_batches(1), len(STREAMS)))
+    now = 500_000
+    parts = list(Live(0, lambda: now / 1e6).slices(window))
+    first, *others = [sorted(time for times in part.window.times for time in times) for part in parts]
+    assert len(set(first)) == 10
+    assert max(first) < now
+    assert [len(set(times)) for times in others] == [1] * 10
+    assert len(list(Live(0, lambda: 9.0).slices(window))) == 1
+
+
 @pytest.fixture
 def small(tmp_path):
     path = tmp_path / "small.yaml"

@@ -17,7 +17,7 @@ from sim.delivery.faults import Codes, Injector, Ints
 from sim.delivery.ledger import Ledger, is_row
 from sim.delivery.settling import Upstream
 from sim.delivery.windows import Window
-from sim.engine.simulate import Stage
+from sim.engine.resumable import Stage
 from sim.scenario.faults import Faults
 
 
@@ -95,7 +95,7 @@ class Injected:
     def settle(self, until: int) -> None:
         """What was written before `until` will be found by a process that goes on: now in the ledger, too."""
         if self._ledger is not None:
-            self._ledger.settle()
+            self._ledger.settle(until)
         if self._upstream is not None:
             self._upstream.settle(until)
 

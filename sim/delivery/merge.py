@@ -8,9 +8,11 @@ once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +20,15 @@ from numpy.typing import NDArray
 
 from sim.batch import Batch, Stream, event_times
 from sim.delivery.workers import Crew, Link
+from sim.engine.resumable import Resumable, Shard
+from sim.engine.snapshots import Snapshot, Snapshots
 from sim.errors import SimulationError
 from sinks.contract import Closed, Sink
 from sinks.run import Report, Run
 from sinks.target import Target
+
+if TYPE_CHECKING:
+    from sim.model.model import Model
 
 Job = TypeVar("Job")
 
@@ -67,6 +74,52 @@ class LinkSink(Sink):
 
     def _close(self, sound: bool) -> Report:
         return Report(self.committed, until=self.watermark)
+
+
+class Merged(Resumable, Generic[Job]):
+    """The facts of several workers in the total order, window by window; a context manager, at whose end they are gone.
+
+    `start` gives a crew, not started yet, whose workers simulate the `shards` of the run from a window of that number
+    on, and keep snapshots of their own. A process that goes on starts them where the latest of what is kept here says;
+    each of them begins at the latest of its own before it. One that does not go on starts them at once (`early`).
+    """
+
+    def __init__(
+        self,
+        start: Callable[[int], Crew[Job]],
+        shards: Sequence[Shard],
+        model: Model,
+        seed: int,
+        shard: Shard,
+        folder: Path | None,
+        stop: threading.Event,
+        *,
+        early: bool,
+    ) -> None:
+        super().__init__(model, seed, shard, None if model.processes else folder, f"{len(shards)} workers")
+        self._start = start
+        self._shards = shards
+        self._stop = stop
+        self._early = early
+        self._crew: Crew[Job] | None = None
+        self._ending = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._early:
+            self._crew = self._ending.enter_context(self._start(0))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._ending.__exit__(*error)
+
+    def _begin(self, begun: Snapshot | None) -> tuple[None, Iterator[Batch]]:
+        if self._crew is None:
+            self._crew = self._ending.enter_context(self._start(0 if begun is None else begun.windows))
+        return None, merged(self._crew, self._model.streams, self._stop)
+
+    def _all_snapshots(self) -> list[Snapshots]:
+        theirs = [self._snapshots_of(shard) for shard in self._shards]
+        return super()._all_snapshots() + [own for own in theirs if own is not None]
 
 
 def merged(crew: Crew[Job], streams: Sequence[Stream], stop: threading.Event) -> Iterator[Batch]:

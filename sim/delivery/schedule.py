@@ -7,8 +7,9 @@ from thread to thread.
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,10 +112,18 @@ class Speed(Schedule):
 
 
 class Live(Speed):
-    """Facts leave when the clock of the wall says their event time; those of the past leave at once."""
+    """Facts leave when the clock of the wall says their event time; those of the past leave at once, many together.
 
-    def __init__(self, origin: int) -> None:
+    `wall` gives seconds since the epoch.
+    """
+
+    def __init__(self, origin: int, wall: Callable[[], float] = time.time) -> None:
         super().__init__(1.0, origin)
+        self._wall = wall
+
+    def _boundary(self, first: int) -> int:
+        # Else whoever was away for a week would come back slice by slice, for hours.
+        return max(super()._boundary(first), int(self._wall() * _MICROSECONDS))
 
     def beginning(self, clock: float, wall: float) -> float:
         """The moment, by the clock, at which the wall's clock showed `origin`."""

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from sim.batch import Batch
 from sim.delivery.windows import Window
-from sim.engine.simulate import Stage
+from sim.engine.resumable import Stage
 from sim.engine.snapshots import passes
 from sinks.contract import Sink
 

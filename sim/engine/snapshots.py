@@ -39,14 +39,14 @@ def passes(before: int, after: int) -> bool:
 class Snapshot:
     """What is between two windows: the world, the number of windows behind it, and what has become of their facts.
 
-    `written` counts what has come out of the run by then, by names, and `stages` has what the stages between the
-    simulation and its sinks know.
+    The world is None where others keep it, in parts. `written` counts what has come out of the run by then, by names,
+    and `stages` has what the stages between the simulation and its sinks know.
     """
 
     windows: int
     until: int
     written: dict[str, int]
-    world: World
+    world: World | None
     stages: tuple[Any, ...] = ()
 
 
@@ -86,10 +86,16 @@ class Snapshots:
                 return found
         return None
 
+    def before(self, windows: int) -> Snapshot | None:
+        """The latest snapshot with no more than so many windows behind it; None where there is none."""
+        earlier = (_read(path) for number, path in sorted(self._paths(), reverse=True) if number <= windows)
+        return next((found for found in earlier if found is not None), None)
+
     def settle(self, windows: int) -> None:
-        """Delete the snapshots that none will ask for again, once that of so many windows serves."""
+        """Delete the snapshots that none will ask for again, once nobody goes back behind so many windows."""
+        last = max((number for number, _ in self._paths() if number <= windows), default=0)
         for number, path in self._paths():
-            if number < windows:
+            if number < last:
                 path.unlink(missing_ok=True)
 
     def clear(self) -> None:

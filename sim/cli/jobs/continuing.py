@@ -52,10 +52,6 @@ def state_of(asked: str | None, job: Job, sink: Sink, faulty: bool, execution: E
         reason = execution.live.sink.unresumable
     elif faulty and execution.limit is not None:
         reason = "with a limit, a run in which faults are injected cannot be resumed"
-    elif execution.workers > 1 and execution.merges(sink):
-        reason = (
-            "with a limit, a pace or a live part, what several workers simulate is merged: only one keeps snapshots"
-        )
     if asked is not None and reason:
         raise ParameterError(f"--state {asked}: {reason}")
     return None if reason else asked or beside(sink, "state")

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.cli.jobs.faults import Way, injected
 from sim.cli.jobs.job import Job, send_shard, write_shard
 from sim.delivery.dedicated import dedicated
 from sim.delivery.gather import gather
-from sim.delivery.merge import merged
+from sim.delivery.merge import Merged
 from sim.delivery.pipeline import Outcome, Progress, deliver
 from sim.delivery.schedule import Live as Paced
 from sim.delivery.seam import Seam
@@ -23,7 +24,7 @@ from sinks.contract import Stopped
 from sinks.run import Past
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sim.batch import Batch
     from sim.delivery.schedule import Schedule
@@ -97,8 +98,8 @@ def execute(
         if len(jobs) == 1:
             hand_over(job.batches(model))
         elif execution.merges(sink):
-            with Crew(send_shard, jobs) as crew:
-                hand_over(merged(crew, model.streams, stop))
+            with _merging(job, jobs, model, stop) as source:
+                hand_over(source)
         else:
             with Crew(write_shard, jobs) as crew:
                 gather(crew, stop, outcome, on_progress)
@@ -106,3 +107,14 @@ def execute(
         outcome.stopped |= stop.is_set()
         if execution.live is None:
             outcome.elapsed_s = time.monotonic() - began
+
+
+def _merging(job: Job, jobs: Sequence[Job], model: Model, stop: threading.Event) -> Merged[Job]:
+    """What several workers simulate, as one sequence."""
+
+    def start(begin: int) -> Crew[Job]:
+        return Crew(send_shard, [replace(own, begin=begin) for own in jobs])
+
+    seed = model.seed if job.seed is None else job.seed
+    folder = None if job.state is None else Path(job.state)
+    return Merged(start, [own.shard for own in jobs], model, seed, job.shard, folder, stop, early=not job.resume)

@@ -42,7 +42,7 @@ class Job:
     `digest` is that of the parent's model: a worker that compiles another one from a file changed meanwhile refuses.
     `faults` says whether those of the scenario are injected, `ledger` is the URL of the sink that takes the ledger
     (None: there is none), and `span` the length of the windows in it, in microseconds. `state` is the folder in which
-    snapshots of the simulation are kept (None: nowhere).
+    snapshots of the simulation are kept (None: nowhere), `begin` the number of the window with which a worker begins.
     """
 
     scenario: str
@@ -58,6 +58,7 @@ class Job:
     ledger: str | None = None
     span: int = HOUR
     state: str | None = None
+    begin: int = 0
 
     def model(self) -> Model:
         """The scenario, loaded and compiled. Raises ScenarioError with all that is wrong."""
@@ -145,4 +146,8 @@ def send_shard(job: Job, link: Link) -> Outcome:
     from sim.delivery.pipeline import deliver
 
     model = job.model()
-    return deliver(job.batches(model), LinkSink(link), model.streams, job.run(model), stop=link.stop)
+    simulation, run = job.batches(model), job.run(model)
+    simulation.pass_over(job.begin)
+    run = replace(run, start=model.start + job.begin * model.tick)
+    # Not as something to go on with: which of its snapshots are still of use, the parent knows.
+    return deliver(iter(simulation), LinkSink(link), model.streams, run, stop=link.stop)
