@@ -21,7 +21,7 @@ from sim.batch import TIME_TYPE
 from sinks.formats import instants
 from sinks.formats.buffers import Cells, Column, address, joined, length, places, repeats, validity
 
-Objects = Callable[[pa.RecordBatch], pl.Series]
+Render = Callable[[pa.RecordBatch], pl.Series]
 """The JSON text of each row."""
 
 Shape = tuple[tuple[str, "Shape | None"], ...]
@@ -29,7 +29,6 @@ Shape = tuple[tuple[str, "Shape | None"], ...]
 
 _DEEP = 3
 """How many objects may stand in each other: what stands behind the last leaf must fit a word."""
-
 
 _BEFORE, _BEHIND = b'{"v":', b"}"
 _FEW = 1000
@@ -50,7 +49,7 @@ _SMALLER = (pa.int8(), pa.int16(), pa.int32(), pa.uint8(), pa.uint16(), pa.uint3
 class Written:
     """Writes objects by the compiled code of `kernel`, each behind `header` and before `tail`, of four bytes at most.
 
-    `shape` is that of the facts; `first` are members with texts before theirs, the same in every object; `objects`
+    `shape` is that of the facts; `first` are members with texts before theirs, the same in every object; `render`
     makes text of what the kernel does not know.
     """
 
@@ -58,7 +57,7 @@ class Written:
         self,
         kernel: ModuleType,
         shape: Shape,
-        objects: Objects,
+        render: Render,
         first: Mapping[str, str],
         header: bytes = b"",
         tail: bytes = b"",
@@ -68,7 +67,7 @@ class Written:
         opening = "{" + "".join(f"{_text(name)}:{_text(text)}," for name, text in first.items())
         before, *others, end = _around(shape)
         texts = [header + (opening + before[1:]).encode(), *map(str.encode, others)]
-        self._members = [_Member(kernel, text, objects) for text in texts]
+        self._members = [_Member(kernel, text, render) for text in texts]
         self._end = end.encode() + tail
 
     def is_for(self, shape: Shape, header: bytes) -> bool:
@@ -125,10 +124,10 @@ def _around(shape: Shape) -> list[str]:
 class _Member:
     """One member of the objects; it remembers what the kernel cannot write of it."""
 
-    def __init__(self, kernel: ModuleType, before: bytes, objects: Objects) -> None:
+    def __init__(self, kernel: ModuleType, before: bytes, render: Render) -> None:
         """`before` is what stands before each value."""
         self._kernel = kernel
-        self._objects = objects
+        self._render = render
         self._length = len(before)
         self._before = np.frombuffer(before + bytes(8), np.uint8)
         self._cells = Cells()
@@ -206,7 +205,7 @@ class _Member:
 
     def _rendered(self, values: pa.Array) -> pa.Array:
         """`{"v":…}` for each of the values: large_binary."""
-        texts = self._objects(pa.RecordBatch.from_arrays([values], ["v"]))
+        texts = self._render(pa.RecordBatch.from_arrays([values], ["v"]))
         return texts.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
