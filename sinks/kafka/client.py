@@ -21,7 +21,7 @@ from sinks.kafka.enqueue import OneByOne
 from sinks.kafka.messages import Messages
 from sinks.kafka.prompter import Prompter
 from sinks.kafka.settings import Settings
-from sinks.kafka.waiting import Waiting, Watch
+from sinks.kafka.waiting import Found, Patience, Waiting, Watch
 from sinks.kafka.ways import AUTO, Way, Ways
 
 LOG = logging.getLogger("datagen.sinks.kafka")
@@ -48,6 +48,12 @@ _HOPELESS = _OF_TOPICS | {
 
 _PASSING = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 """Why messages fail in a transaction that is sent again as a whole."""
+
+SILENT = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
+"""What is said of requests that no broker has answered."""
+
+ABSENT = SILENT | {KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION, KafkaError.NOT_CONTROLLER}
+"""What is said where the broker that could answer is away, or not yet known to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,23 @@ class Client:
                 raise Stopped
         self.waiting.over()
         self._watch.start()
+
+    def outlast(self, attempt: Callable[[], Found], timeout: float) -> Found:
+        """What `attempt` gives, made again while brokers are away, for `timeout` seconds in all.
+
+        Raises SinkError with the reason where they stay away or have said no; `Stopped` where the run is to end.
+        """
+        try:
+            return Patience(self.waiting, timeout, self.stop).outlast(attempt, self._absence)
+        except KafkaException as error:
+            raise self.broken(error) from None
+
+    def _absence(self, error: Exception) -> str:
+        """Why it is worth asking again; nothing where a broker has answered, or nobody is believed."""
+        self.producer.poll(0)
+        if not isinstance(error, KafkaException) or error.args[0].code() not in ABSENT or self._refusal:
+            return ""
+        return self.trouble or self._settings.redact(error.args[0].str())
 
     @property
     def trouble(self) -> str:

@@ -13,7 +13,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 from numpy.typing import NDArray
 
 from sim.errors import ParameterError, SinkError
-from sinks.kafka.client import LOG, REFUSED
+from sinks.kafka.client import LOG, REFUSED, SILENT
 from sinks.kafka.headers import Pairs
 from sinks.kafka.settings import DEFAULTS, Settings
 from sinks.kafka.waiting import Patience, Waiting
@@ -26,7 +26,6 @@ SILENCE = 60.0
 """Seconds without a record after which reading is given up."""
 
 _WAIT = _TRY = 0.5
-_SILENT = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class Reader:
         """Why it is worth asking again; nothing where a broker has said no, or nobody is believed."""
         with suppress(KafkaException):
             self._consumer.poll(0)
-        silent = isinstance(error, KafkaException) and error.args[0].code() in _SILENT
+        silent = isinstance(error, KafkaException) and error.args[0].code() in SILENT
         if not silent or self._refused:
             return ""
         return self._settings.redact(self._trouble or error.args[0].str())

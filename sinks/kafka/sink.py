@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from confluent_kafka import KafkaException
 
 from sim.batch import Batch, Stream
 from sim.errors import ParameterError
@@ -43,6 +42,9 @@ Encoded = list[tuple[str, int, list[Messages]]]
 
 AT_MOST = 8
 """Slices that share a transaction."""
+
+ANSWER = 10.0
+"""Seconds for one answer about topics; after them it is asked again."""
 
 SLICE = 65_536
 """Facts that are encoded together, and the most by which one topic runs ahead of another."""
@@ -108,13 +110,12 @@ class Kafka(Sink):
         self._encoding.wait(patient(self._timeout, self.stop))
         # First the schemas: where the registry refuses one, no topic is left behind.
         prepared = [self._encoding.prepare(stream, topics[stream.name], run) for stream in streams]
-        try:
-            ready = Topics(admin, self._timeout, int(self._settings.values["batch.size"]))
-            counts = ready.prepare(topics.values(), self._partitions, self._replication, run)
-            if self._once:
-                ready.keep(self._checkpoint_topic, COMPACTED, self._replication)
-        except KafkaException as error:
-            raise self._client.broken(error) from None
+        ready = Topics(admin, min(self._timeout, ANSWER), int(self._settings.values["batch.size"]))
+        prepare = partial(ready.prepare, topics.values(), self._partitions, self._replication, run)
+        counts = self._client.outlast(prepare, self._timeout)
+        if self._once:
+            keep = partial(ready.keep, self._checkpoint_topic, COMPACTED, self._replication)
+            self._client.outlast(keep, self._timeout)
         if self._by_key:
             self._client.partitions |= counts
         self._encoders = {

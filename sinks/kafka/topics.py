@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from sim.errors import ParameterError, SinkError
+from sinks.kafka.client import ABSENT
 from sinks.manifest import instant
 from sinks.run import Run
 from sinks.words import nearest
@@ -61,7 +62,9 @@ def name(template: str, scenario: str, stream: str) -> str:
 
 
 class Topics:
-    """Makes sure that topics are there and fit; `timeout` is in seconds, `batch` the bytes that are sent at once."""
+    """Makes sure that topics are there and fit; `timeout` is in seconds, for one answer of the brokers; `batch` is in
+    bytes, as many as are sent at once.
+    """
 
     def __init__(self, admin: AdminClient, timeout: float, batch: int) -> None:
         self._admin = admin
@@ -72,7 +75,8 @@ class Topics:
         """Create the topics that are missing (0 partitions or replicas: as the broker likes), examine the others.
 
         Returns how many partitions each has, 0 where that is not known yet. Raises SinkError where one cannot be
-        created. What an existing topic would do to the facts is logged.
+        created, KafkaException where brokers are away meanwhile: then it may be called again. What an existing topic
+        would do to the facts is logged.
         """
         cluster = self._admin.list_topics(timeout=self._timeout)
         if cluster.controller_id not in cluster.brokers:
@@ -88,14 +92,16 @@ class Topics:
                 LOG.warning("topic %r has %d partitions, not %d", topic, len(there[topic].partitions), partitions)
         if existing:
             self._examine(existing, run)
-        return {topic: len(there[topic].partitions) if topic in there else self._count(topic) for topic in wanted}
+        known = {topic: len(there[topic].partitions) for topic in existing}
+        return {topic: known.get(topic) or self._count(topic) for topic in wanted}
 
     def keep(self, topic: str, settings: Mapping[str, str], replication: int) -> None:
-        """Create a topic of one partition with settings of its own, unless it is there."""
+        """Create a topic of one partition with settings of its own, unless it is there. Raises what `prepare` does."""
         if topic not in self._admin.list_topics(timeout=self._timeout).topics:
             asked = NewTopic(topic, 1, replication or -1, config=dict(settings))
             refused: list[str] = []
-            for future in self._admin.create_topics([asked], operation_timeout=self._timeout).values():
+            outcome = self._admin.create_topics([asked], operation_timeout=self._timeout, request_timeout=self._timeout)
+            for future in outcome.values():
                 if not self._is_created(topic, future, refused):
                     raise SinkError(refused[-1])
             self._count(topic)
@@ -126,6 +132,8 @@ class Topics:
             future.result()
         except KafkaException as error:
             problem = error.args[0]
+            if problem.code() in ABSENT:
+                raise
             if problem.code() == KafkaError.INVALID_CONFIG:
                 refused.append(f"topic {topic!r} cannot be created: {problem.str()}")
                 return False
@@ -139,6 +147,8 @@ class Topics:
             try:
                 entries = future.result()
             except KafkaException as error:
+                if error.args[0].code() in ABSENT:
+                    raise
                 LOG.info("the settings of topic %r cannot be read: %s", resource.name, error.args[0].str())
                 continue
             settings = {entry.name: entry.value for entry in entries.values() if entry.value is not None}

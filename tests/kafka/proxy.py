@@ -10,11 +10,13 @@ class Proxy:
     """Passes bytes on between clients of the port `front` and the port `behind`, both on this machine, in a thread.
 
     Given `cut_after`, every connection is cut whenever clients have sent so many bytes, in the middle of a request.
+    Given `words`, it is cut when a client sends the next of these, which the broker gets only where that is `after` it.
     """
 
-    def __init__(self, front, behind, cut_after=None):
+    def __init__(self, front, behind, cut_after=None, words=(), after=False):
         self._front, self._behind = front, behind
         self._cut_after, self._passed = cut_after, 0
+        self._words, self._after = list(words), after
         self._clients = set()
         self._twins = {}
         self._events = selectors.DefaultSelector()
@@ -65,7 +67,11 @@ class Proxy:
             if one in self._clients and self._is_due(len(data)):
                 self._twins[one].sendall(data[: len(data) // 2])
                 return self._close_all()
-            self._twins[one].sendall(data)
+            said = one in self._clients and self._is_said(data)
+            if not said or self._after:
+                self._twins[one].sendall(data)
+            if said:
+                return self._close_all()
         except OSError:
             data = b""
         if not data:
@@ -76,6 +82,14 @@ class Proxy:
         if self._cut_after is None or self._passed < self._cut_after:
             return False
         self._passed = 0
+        self.cuts += 1
+        return True
+
+    def _is_said(self, data):
+        """Whether the next of the words is in there."""
+        if not self._words or self._words[0] not in data:
+            return False
+        self._words.pop(0)
         self.cuts += 1
         return True
 

@@ -36,6 +36,19 @@ def committed(address, topic, isolation="read_committed"):
     return sorted(records, key=lambda record: (record.partition(), record.offset()))
 
 
+def written(address, topic):
+    """How many records a topic has so far, markers of transactions counted; none where it is not there yet."""
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "tests"})
+    try:
+        topics = consumer.list_topics(timeout=10).topics
+        known = topics[topic].partitions if topic in topics else ()
+        return sum(_end(consumer, topic, number) for number in known)
+    except KafkaException:  # a partition that was just made has no leader
+        return 0
+    finally:
+        consumer.close()
+
+
 def _end(consumer, topic, number):
     return consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=10)[1]
 

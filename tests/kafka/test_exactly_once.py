@@ -15,7 +15,7 @@ from pyarrow.parquet import read_table
 
 import sim
 from tests.kafka.broker import Broker
-from tests.kafka.reading import committed
+from tests.kafka.reading import committed, written
 
 KILLS = int(os.environ.get("DATAGEN_TEST_KILLS", "4"))
 """How often a run is killed; by hand, a hundred times."""
@@ -143,7 +143,7 @@ def test_a_broker_that_dies_in_the_middle_is_waited_for(small, prefix):
     with Broker() as broker:
         to = f"kafka://{broker.address}?prefix={prefix}&partitions=3&exactly_once=true"
         process = start("run", small, "--to", to, "--rate", "8k/s", "--json", "--no-progress")
-        time.sleep(3)
+        wait_for(lambda: written(broker.address, f"{prefix}order"))
         broker.kill()
         time.sleep(OUTAGE)
         assert process.poll() is None
@@ -170,16 +170,15 @@ def test_workers_have_checkpoints_of_their_own(small, address, prefix):
 def test_what_a_killed_process_had_not_committed_is_never_seen(small, address, prefix):
     to = f"kafka://{address}?prefix={prefix}&partitions=1&exactly_once=true"
     process = start("run", small, "--to", to, "--rate", "5k/s", "-q")
-    time.sleep(4)
+    wait_for(lambda: written(address, f"{prefix}order"))
+    time.sleep(1)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     resumed = start("run", small, "--to", to, "--resume", "-q")
     assert resumed.wait(120) == 0
     assert_every_fact_once(address, prefix, small)
-    seen, written = (
-        len(committed(address, f"{prefix}order", level)) for level in ("read_committed", "read_uncommitted")
-    )
-    assert written >= seen
+    seen, there = (len(committed(address, f"{prefix}order", level)) for level in ("read_committed", "read_uncommitted"))
+    assert there >= seen
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from sim.errors import SinkError
 from sinks import open_sink
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
 from tests.kafka.broker import Broker
-from tests.kafka.reading import committed
+from tests.kafka.proxy import Proxy
+from tests.kafka.reading import committed, written
 
 OUTAGE = float(os.environ.get("DATAGEN_TEST_OUTAGE", "6"))
 """Seconds without a broker; by hand, a minute."""
@@ -78,7 +79,7 @@ def test_a_broker_that_is_away_for_a_while_costs_nothing_without_transactions_ei
     with Broker() as broker:
         to = f"kafka://{broker.address}?prefix={prefix}&partitions=3"
         process = start("run", small, "--to", to, "--rate", "2k/s", "--log-format", "json")
-        time.sleep(4)
+        wait_for(lambda: written(broker.address, f"{prefix}order"))
         broker.kill()
         time.sleep(OUTAGE)
         assert process.poll() is None
@@ -117,7 +118,7 @@ def test_a_run_that_waits_for_its_broker_in_the_middle_can_be_ended_and_gone_on_
     with Broker() as broker:
         to = f"kafka://{broker.address}?prefix={prefix}&partitions=2&exactly_once=true"
         process = start("run", small, "--to", to, "--rate", "2k/s", "-q")
-        time.sleep(4)
+        wait_for(lambda: written(broker.address, f"{prefix}order"))
         broker.kill()
         time.sleep(2)
         process.send_signal(signal.SIGTERM)
@@ -126,6 +127,22 @@ def test_a_run_that_waits_for_its_broker_in_the_middle_can_be_ended_and_gone_on_
         broker.start()
         assert start("run", small, "--to", to, "--resume", "-q").wait(120) == 0
         assert_one_run(broker.address, prefix, small)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["request", "answer"])
+def test_connections_that_are_lost_while_topics_are_created_are_made_again(after, own_broker, prefix):
+    stream, names = simple_stream(), [f"{prefix}{name}".encode() for name in ("visit", "checkpoints")]
+    to = f"kafka://127.0.0.1:{own_broker.front}?prefix={prefix}&checkpoints={prefix}checkpoints&exactly_once=true"
+    with Proxy(own_broker.front, own_broker.hidden, words=(names[0], names[0], names[1]), after=after) as proxy:
+        sink = open_sink(f"{to}&partitions=3")
+        sink.open([stream], sample_run())
+        assert proxy.cuts == 3
+        sink.write(sample_batch(stream, 50))
+        sink.commit(START + SPAN)
+        assert sink.close().acknowledged == 50
+    found = committed(own_broker.address, f"{prefix}visit")
+    assert len(found) == 50
+    assert {one.partition() for one in found} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("once", ["false", "true"])
