@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from sim.errors import Problem
-from sim.maths.curves import integral
 from sim.maths.units import format_duration
 from sim.model.binding import Binder
 from sim.model.sizes import MAX_TICKS
@@ -61,6 +60,6 @@ def _totals_of_births(scenario: Scenario, binder: Binder) -> Iterator[Problem]:
         arrivals = entity.arrivals
         if arrivals is None or not arrivals.total:
             continue
-        if integral(binder.product(arrivals.curves), scenario.start, scenario.end) <= 0:
+        if binder.integral(arrivals.curves) <= 0:
             path = f"entities.{kind}.arrivals.curves"
             yield Problem(0, path, f"are 0 over the whole run, which leaves no time for {arrivals.total:,} births")

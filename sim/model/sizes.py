@@ -101,7 +101,7 @@ def expected_rate(scenario: Scenario, binder: Binder, spec: StreamSpec) -> float
     if spec.rate is None:
         return 0.0
     run = scenario.end - scenario.start
-    rate = spec.rate * integral(binder.product(spec.curves), scenario.start, scenario.end) / run
+    rate = spec.rate * binder.integral(spec.curves) / run
     for name, (_, segments) in scenario.segmentations(spec.entity).items():
         effects = spec.segments.get(name, {})
         weights = np.array([segment.weight for segment in segments.values()])

@@ -23,6 +23,9 @@ LOG4J = "2.24.3"
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "kafka"
 START_SECONDS = 60
+BRIEF = ("-XX:TieredStopAtLevel=1",)
+"""For Java programs that end soon: half of the work of their first seconds is compiling."""
+VALID_DAYS = 30
 USER, PASSWORD = "datagen", "not-to-be-printed"
 GUEST, GUESTS = "guest", "not-to-be-printed-either"
 """Somebody who may do nothing unless a test allows it, and the password."""
@@ -118,7 +121,7 @@ def address() -> Iterator[str]:
     if given:
         yield given
         return
-    with Broker() as broker:
+    with Broker(lasting=True) as broker:
         yield broker.address
 
 
@@ -128,10 +131,11 @@ class Broker:
     `address` takes anyone; `sasl` asks for USER and PASSWORD (PLAIN, SCRAM) or an unsigned token, and GUEST may come in
     by PLAIN; `tls` asks for the certificate that `certificate` and `keystore` hold (which is also the one that it
     shows); `both` is what `sasl` is, encrypted. `hidden` is a port whose clients are told to come to the port `front`,
-    where a proxy may stand.
+    where a proxy may stand. One that is `lasting` is fast later, at the price of its start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lasting: bool = False) -> None:
+        self._lasting = lasting
         self.folder = Path(tempfile.mkdtemp(prefix="datagen-kafka-"))
         names = ("port", "sasl", "tls", "both", "hidden", "front", "controller")
         self._ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -157,7 +161,7 @@ class Broker:
     def start(self) -> None:
         """Start it, for the first time or after `kill`, and wait until it answers."""
         output = (self.folder / "output.log").open("ab")
-        command = [*self._java(), "kafka.Kafka", str(self.folder / "server.properties")]
+        command = self._java("kafka.Kafka", str(self.folder / "server.properties"), lasting=self._lasting)
         with output:
             self._process = subprocess.Popen(
                 command, stdout=output, stderr=output, start_new_session=True, preexec_fn=end_with_parent
@@ -185,30 +189,52 @@ class Broker:
             process.wait()
 
     def _prepare(self) -> None:
-        self._certify()
         people = {"user": USER, "password": PASSWORD, "guest": GUEST, "guests": GUESTS}
         values = self._ports | people | {"folder": self.folder, "bearer": _BEARER}
         (self.folder / "server.properties").write_text(_SERVER.format(**values))
         (self.folder / "log4j2.properties").write_text(_LOGGING.format(**values))
+        kept = CACHE / f"prepared-{KAFKA}"
+        if not kept.exists() or time.time() - kept.stat().st_mtime > VALID_DAYS * 86_400 / 2:
+            self._certify()
+            self._format()
+            self._keep(kept)
+        else:
+            shutil.copytree(kept, self.folder, dirs_exist_ok=True)
+
+    def _keep(self, kept: Path) -> None:
+        """Leave what takes long to prepare, and is the same for each, to later brokers."""
+        made = Path(tempfile.mkdtemp(prefix="making-", dir=CACHE))
+        for path in (self.certificate, self.keystore, self.folder / "trusted.p12"):
+            shutil.copy(path, made)
+        shutil.copytree(self.folder / "data", made / "data")
+        shutil.rmtree(kept, ignore_errors=True)
+        try:
+            made.rename(kept)
+        except OSError:  # somebody else was faster
+            shutil.rmtree(made)
+
+    def _format(self) -> None:
         settings = str(self.folder / "server.properties")
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings]
+        command = self._java("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", settings)
         for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
             command += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
         run_command(command, "the broker's storage cannot be formatted")
 
     def _certify(self) -> None:
+        tool = ["keytool", *(f"-J{option}" for option in BRIEF)]
         own = ["-keystore", str(self.keystore), "-storepass", PASSWORD, "-alias", USER]
         trusted = ["-keystore", str(self.folder / "trusted.p12"), "-storepass", PASSWORD, "-alias", USER]
         names = ["-dname", "CN=127.0.0.1", "-ext", "SAN=ip:127.0.0.1"]
         pem = str(self.certificate)
-        kind = ["-keyalg", "EC", "-storetype", "PKCS12", "-validity", "30"]
-        run_command(["keytool", "-genkeypair", *kind, *names, *own], "no key")
-        run_command(["keytool", "-exportcert", "-rfc", "-file", pem, *own], "no certificate")
-        run_command(["keytool", "-importcert", "-noprompt", "-storetype", "PKCS12", "-file", pem, *trusted], "no trust")
+        kind = ["-keyalg", "EC", "-storetype", "PKCS12", "-validity", str(VALID_DAYS)]
+        run_command([*tool, "-genkeypair", *kind, *names, *own], "no key")
+        run_command([*tool, "-exportcert", "-rfc", "-file", pem, *own], "no certificate")
+        run_command([*tool, "-importcert", "-noprompt", "-storetype", "PKCS12", "-file", pem, *trusted], "no trust")
 
-    def _java(self) -> list[str]:
+    def _java(self, *words: str, lasting: bool = False) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}"
-        return ["java", "-Xms256m", "-Xmx1g", "-XX:+UseG1GC", logging, "-cp", class_path()]
+        heap = ["-Xms256m", "-Xmx1g", "-XX:+UseG1GC", *(() if lasting else BRIEF)]
+        return ["java", *heap, logging, "-cp", class_path(), *words]
 
     def _wait(self) -> None:
         from confluent_kafka import KafkaException
