@@ -156,8 +156,10 @@ class Client:
 
     def _absence(self, error: Exception) -> str:
         """Why it is worth asking again; nothing where a broker has answered, or nobody is believed."""
-        self.producer.poll(0)
-        if not isinstance(error, KafkaException) or error.args[0].code() not in ABSENT or self._refusal:
+        if not isinstance(error, KafkaException) or error.args[0].code() not in ABSENT:
+            return ""
+        self.producer.poll(0)  # hears what else is in the way
+        if self._refusal:
             return ""
         return self.trouble or self._settings.redact(error.args[0].str())
 
