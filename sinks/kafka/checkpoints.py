@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from sim.errors import SinkError
+from sinks.kafka.client import ABSENT, ANSWER
 from sinks.kafka.client import LOG as CLIENT_LOG
 from sinks.kafka.messages import ANY, Messages
 from sinks.kafka.settings import Settings
@@ -56,7 +57,7 @@ class Checkpoints:
     def find(self, settings: Settings, url: str) -> dict[str, int]:
         """Facts by stream as of the last checkpoint that was committed; empty where there is none.
 
-        Raises SinkError where that is one of another run, or cannot be read.
+        Raises SinkError where that is one of another run, and what `last` does.
         """
         document = last(self.topic, lambda key: key == self.key, settings, url)
         if document is None:
@@ -69,7 +70,7 @@ class Checkpoints:
 def last_run(topic: str, template: str, scenario: str, settings: Settings, url: str) -> Past | None:
     """The last run of a scenario that has a checkpoint, of whatever shard; None where there is none.
 
-    Raises SinkError where the checkpoints cannot be read.
+    Raises what `last` does.
     """
     document = last(topic, lambda key: key.startswith(f"{template} {scenario} "), settings, url)
     return None if document is None else past(document)
@@ -78,7 +79,7 @@ def last_run(topic: str, template: str, scenario: str, settings: Settings, url: 
 def last(topic: str, wanted: Callable[[str], bool], settings: Settings, url: str) -> dict[str, Any] | None:
     """The last checkpoint that was committed under such a key; None where there is none, or no such topic.
 
-    Raises SinkError where it cannot be read.
+    Raises SinkError where it cannot be read, KafkaException where brokers are away meanwhile: read again.
     """
     ours = {
         "group.id": f"datagen {topic}",
@@ -89,11 +90,13 @@ def last(topic: str, wanted: Callable[[str], bool], settings: Settings, url: str
     shared = {name: value for name, value in settings.values.items() if not name.startswith(_OF_PRODUCERS)}
     consumer = Consumer({**shared, **ours}, logger=CLIENT_LOG)
     try:
-        if topic not in consumer.list_topics(timeout=_PATIENCE).topics:
+        if topic not in consumer.list_topics(timeout=ANSWER).topics:
             return None
         consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         return _read(consumer, wanted, topic, url)
     except KafkaException as error:
+        if error.args[0].code() in ABSENT:
+            raise
         raise SinkError(f"{url}: {topic}: {settings.redact(error.args[0].str())}") from None
     finally:
         consumer.close()

@@ -28,6 +28,9 @@ LOG = logging.getLogger("datagen.sinks.kafka")
 LOG.addHandler(logging.NullHandler())
 
 _TRY = 0.5
+ANSWER = 10.0
+"""Seconds for one answer of the brokers; after them it is asked again."""
+
 REFUSED = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL, KafkaError.SASL_AUTHENTICATION_FAILED})
 """Errors after which trying again is of no use: who we are is not believed, or a certificate not trusted."""
 

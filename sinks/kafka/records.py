@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 from numpy.typing import NDArray
 
 from sim.errors import ParameterError, SinkError
-from sinks.kafka.client import LOG, REFUSED, SILENT
+from sinks.kafka.client import ANSWER, LOG, REFUSED, SILENT
 from sinks.kafka.headers import Pairs
 from sinks.kafka.settings import DEFAULTS, Settings
 from sinks.kafka.waiting import Patience, Waiting
@@ -93,12 +94,7 @@ class Reader:
         (microseconds) in [since, until). Waits for a broker. Raises ParameterError for a topic that is not there.
         """
         try:
-            known = self._patience.outlast(self._topics, self._passing)
-            for topic in topics:
-                if topic not in known:
-                    raise ParameterError(f"{self._url}: there is no topic {topic!r}{nearest(topic, known)}")
-            places = [(topic, number) for topic in topics for number in sorted(known[topic].partitions)]
-            return [self._extent(topic, number, since, until) for topic, number in places]
+            return self._patience.outlast(partial(self._extents, topics, since, until), self._passing)
         except KafkaException as error:
             raise self._broken(error) from None
 
@@ -123,9 +119,13 @@ class Reader:
             if ended or at >= extent.end:
                 return
 
-    def _topics(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._consumer.list_topics(timeout=min(_TRY, self._timeout)).topics
-        return found
+    def _extents(self, topics: Sequence[str], since: int | None, until: int | None) -> list[Extent]:
+        known = self._consumer.list_topics(timeout=min(_TRY, self._timeout)).topics
+        for topic in topics:
+            if topic not in known:
+                raise ParameterError(f"{self._url}: there is no topic {topic!r}{nearest(topic, known)}")
+        places = [(topic, number) for topic in topics for number in sorted(known[topic].partitions)]
+        return [self._extent(topic, number, since, until) for topic, number in places]
 
     def _passing(self, error: Exception) -> str:
         """Why it is worth asking again; nothing where a broker has said no, or nobody is believed."""
@@ -144,7 +144,9 @@ class Reader:
         return error is not None
 
     def _extent(self, topic: str, number: int, since: int | None, until: int | None) -> Extent:
-        first, end = self._consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=self._timeout)
+        first, end = self._consumer.get_watermark_offsets(
+            TopicPartition(topic, number), timeout=min(ANSWER, self._timeout)
+        )
         if since is not None:
             first = max(first, self._offset(topic, number, since, end))
         if until is not None:
@@ -153,7 +155,7 @@ class Reader:
 
     def _offset(self, topic: str, number: int, instant: int, end: int) -> int:
         asked = [TopicPartition(topic, number, instant // 1000)]
-        found = self._consumer.offsets_for_times(asked, timeout=self._timeout)[0].offset
+        found = self._consumer.offsets_for_times(asked, timeout=min(ANSWER, self._timeout))[0].offset
         return end if found < 0 else int(found)
 
     def _broken(self, error: KafkaException) -> SinkError:

@@ -16,7 +16,7 @@ from sim.errors import ParameterError
 from sinks.contract import Sink
 from sinks.damage import marked
 from sinks.kafka.checkpoints import COMPACTED, TOPIC, Checkpoints, last_run
-from sinks.kafka.client import Client
+from sinks.kafka.client import ANSWER, Client
 from sinks.kafka.encoding import Encoding
 from sinks.kafka.listening import Listening
 from sinks.kafka.messages import Encoder, Messages
@@ -42,9 +42,6 @@ Encoded = list[tuple[str, int, list[Messages]]]
 
 AT_MOST = 8
 """Slices that share a transaction."""
-
-ANSWER = 10.0
-"""Seconds for one answer about topics; after them it is asked again."""
 
 SLICE = 65_536
 """Facts that are encoded together, and the most by which one topic runs ahead of another."""
@@ -131,7 +128,8 @@ class Kafka(Sink):
         self._transactions = Transactions(client)
         self._transactions.begin_all()
         if self.resuming:
-            self.resumed = checkpoints.find(self._settings, self.target.url)
+            find = partial(checkpoints.find, self._settings, self.target.url)
+            self.resumed = client.outlast(find, self._timeout)
             self._there |= self.resumed
 
     def last_run(self, scenario: str) -> Past | None:
@@ -140,8 +138,11 @@ class Kafka(Sink):
             return None
         client = Client(self._settings, self.target.url, self.stop)
         client.connect(self._timeout)
-        client.finish()
-        return last_run(self._checkpoint_topic, self._template, scenario, self._settings, self.target.url)
+        find = partial(last_run, self._checkpoint_topic, self._template, scenario, self._settings, self.target.url)
+        try:
+            return client.outlast(find, self._timeout)
+        finally:
+            client.finish()
 
     @property
     def unresumable(self) -> str:

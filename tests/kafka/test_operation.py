@@ -12,10 +12,12 @@ from collections import defaultdict
 
 import pytest
 from commands import SMALL, start, wait_for
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 import sim
 from sim.errors import SinkError
 from sinks import open_sink
+from sinks.kafka import checkpoints
 from sinks.samples import SPAN, START, sample_batch, sample_run, simple_stream
 from tests.kafka.broker import Broker
 from tests.kafka.proxy import Proxy
@@ -143,6 +145,34 @@ def test_connections_that_are_lost_while_topics_are_created_are_made_again(after
     found = committed(own_broker.address, f"{prefix}visit")
     assert len(found) == 50
     assert {one.partition() for one in found} == {0, 1, 2}
+
+
+def test_brokers_that_are_away_while_checkpoints_are_looked_for_are_asked_again(address, prefix, monkeypatch):
+    class Shaky(Consumer):
+        left = 2
+
+        def list_topics(self, *words, **options):
+            Shaky.left -= 1
+            if Shaky.left >= 0:
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+            return super().list_topics(*words, **options)
+
+    stream, run = simple_stream(), sample_run()
+    to = f"kafka://{address}?prefix={prefix}&checkpoints={prefix}checkpoints&exactly_once=true"
+    sink = open_sink(to)
+    sink.open([stream], run)
+    sink.write(sample_batch(stream, 50))
+    sink.commit(START + SPAN)
+    sink.close()
+    monkeypatch.setattr(checkpoints, "Consumer", Shaky)
+    again = open_sink(to)
+    past = again.last_run(run.scenario)
+    assert (past.start, past.end) == (run.start, run.end)
+    assert Shaky.left < 0
+    Shaky.left = 2
+    again.open([stream], run, resume=True)
+    assert again.resumed == {stream.name: 50}
+    again.close()
 
 
 @pytest.mark.parametrize("once", ["false", "true"])
