@@ -25,6 +25,16 @@ def test_more_facts_make_shorter_ticks():
     assert 10_000_000 * 10 * ticks[-1] / DAY <= FACTS_PER_TICK
 
 
+def test_every_stream_counts_with_its_own_curves():
+    def tick(**values):
+        constants = {name: [{"type": "constant", "value": value}] for name, value in values.items()}
+        streams = {name: {"entity": "user", "rate": "10/day", "curves": own} for name, own in constants.items()}
+        return model(scenario(entities=population(100_000), streams=streams)).tick
+
+    assert tick(many=1) < tick(few=0.001)
+    assert tick(few=0.001, many=1) == tick(many=1, few=0.001) == tick(many=1)
+
+
 def test_a_tick_that_is_given_is_taken():
     assert model(acting(10, "1/day", tick="36h")).tick == 1.5 * DAY
 

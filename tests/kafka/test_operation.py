@@ -139,6 +139,7 @@ def test_connections_that_are_lost_while_topics_are_created_are_made_again(after
         sink = open_sink(f"{to}&partitions=3")
         sink.open([stream], sample_run())
         assert proxy.cuts == 3
+        assert sink._client.partitions == {f"{prefix}visit": 3}
         sink.write(sample_batch(stream, 50))
         sink.commit(START + SPAN)
         assert sink.close().acknowledged == 50
