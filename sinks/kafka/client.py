@@ -52,10 +52,16 @@ _HOPELESS = _OF_TOPICS | {
 _PASSING = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 """Why messages fail in a transaction that is sent again as a whole."""
 
-SILENT = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})
-"""What is said of requests that no broker has answered."""
-
-ABSENT = SILENT | {KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION, KafkaError.NOT_CONTROLLER}
+ABSENT = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_CONTROLLER,
+    }
+)
 """What is said where the broker that could answer is away, or not yet known to the others."""
 
 
@@ -162,9 +168,7 @@ class Client:
         if not isinstance(error, KafkaException) or error.args[0].code() not in ABSENT:
             return ""
         self.producer.poll(0)  # hears what else is in the way
-        if self._refusal:
-            return ""
-        return self.trouble or self._settings.redact(error.args[0].str())
+        return "" if self._refusal else self._settings.redact(self._trouble or error.args[0].str())
 
     @property
     def trouble(self) -> str:

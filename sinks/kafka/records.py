@@ -14,7 +14,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Kaf
 from numpy.typing import NDArray
 
 from sim.errors import ParameterError, SinkError
-from sinks.kafka.client import ANSWER, LOG, REFUSED, SILENT
+from sinks.kafka.client import ABSENT, ANSWER, LOG, REFUSED
 from sinks.kafka.headers import Pairs
 from sinks.kafka.settings import DEFAULTS, Settings
 from sinks.kafka.waiting import Patience, Waiting
@@ -129,12 +129,11 @@ class Reader:
 
     def _passing(self, error: Exception) -> str:
         """Why it is worth asking again; nothing where a broker has said no, or nobody is believed."""
-        with suppress(KafkaException):
-            self._consumer.poll(0)
-        silent = isinstance(error, KafkaException) and error.args[0].code() in SILENT
-        if not silent or self._refused:
+        if not isinstance(error, KafkaException) or error.args[0].code() not in ABSENT:
             return ""
-        return self._settings.redact(self._trouble or error.args[0].str())
+        with suppress(KafkaException):
+            self._consumer.poll(0)  # hears what else is in the way
+        return "" if self._refused else self._settings.redact(self._trouble or error.args[0].str())
 
     def _is_end(self, message: Message) -> bool:
         """Whether it is the word that a partition ends here. Raises SinkError where it is an error."""
